@@ -1,0 +1,92 @@
+"""Backends: one system that answers operations, and says which."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
+
+from lamina.capabilities import Capabilities, Serves
+from lamina.runtime import Runtime
+
+if TYPE_CHECKING:
+    from lamina.bound import Bound
+    from lamina.operation import Batch, Handler, Operation, R
+
+F_co = TypeVar("F_co", covariant=True)
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+_Self = TypeVar("_Self")
+_O = TypeVar("_O", bound="Operation[Any]")
+_MARK: Final = "_lamina_serves"
+
+
+def serves(
+    op: type[Operation[R]], *features: str, **limits: float
+) -> Callable[
+    [Callable[[_Self, _O], Coroutine[Any, Any, R]]], Callable[[_Self, _O], Coroutine[Any, Any, R]]
+]:
+    """Mark a backend's method as what answers *op*, with named features and numeric limits."""
+
+    def mark(
+        method: Callable[[_Self, _O], Coroutine[Any, Any, R]],
+    ) -> Callable[[_Self, _O], Coroutine[Any, Any, R]]:
+        setattr(method, _MARK, (op, Serves(frozenset(features), limits)))
+        return method
+
+    return mark
+
+
+class Backend(ABC, Generic[F_co]):
+    """Answers the operations of one domain; its type parameter is the domain's facade.
+
+    A method marked with ``serves`` answers one operation. It maps each foreign exception once,
+    ``from`` the original, and leaves all retrying to the layers. Its constructor connects to
+    nothing.
+    """
+
+    name: str
+    batches: ClassVar[tuple[type[Batch[Any]], ...]] = ()
+    needs_open: ClassVar[bool] = False
+    """Whether ``open`` must come before the first operation."""
+
+    _methods: ClassVar[dict[type[Operation[Any]], tuple[str, Serves]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        marked = ((name, getattr(cls, name, None)) for name in dir(cls))
+        found = ((name, getattr(method, _MARK, None)) for name, method in marked)
+        cls._methods = {mark[0]: (name, mark[1]) for name, mark in found if mark is not None}
+
+    @property
+    def runtime(self) -> Runtime:
+        """Time and tasks, from the stack that it stands under; one of its own before that."""
+        made = self.__dict__.get("_runtime")
+        if made is None:
+            made = self.__dict__["_runtime"] = Runtime()
+        return cast("Runtime", made)
+
+    @runtime.setter
+    def runtime(self, runtime: Runtime) -> None:
+        self.__dict__["_runtime"] = runtime
+
+    @abstractmethod
+    def facade(self, bound: Bound) -> F_co:
+        """Return the domain's facade over *bound*."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what it serves."""
+        return Capabilities({op: how for op, (_, how) in self._methods.items()})
+
+    def handler(self, op: type[Operation[R]]) -> Handler[Operation[R], R]:
+        """Return what answers *op*, which is among its capabilities."""
+        return cast("Handler[Operation[R], R]", getattr(self, self._methods[op][0]))
+
+    async def open(self) -> None:  # noqa: B027  # nothing to connect is the common case
+        """Connect.
+
+        Raises:
+            StorageError: It cannot be reached, or the settings are wrong.
+        """
+
+    async def close(self) -> None:  # noqa: B027  # nothing to let go of is the common case
+        """Let go of connections, files and threads; called once, also if ``open`` failed."""

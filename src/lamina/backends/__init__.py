@@ -1,0 +1,1 @@
+"""Backends: one system a file, one class for each domain that it serves."""

@@ -1,0 +1,57 @@
+"""Batches on a backend that has none: singles, so many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from lamina.call import current
+from lamina.errors import StorageError
+from lamina.values import Done, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.operation import Batch, Handler, Operation
+    from lamina.runtime import Runtime
+    from lamina.values import Outcome
+
+AT_ONCE: Final = 16
+
+
+def emulate(single: Handler[Any, Any], runtime: Runtime) -> Handler[Any, Any]:
+    """Return a handler of batches that sends each item to *single*, 16 at once."""
+
+    async def answer(op: Batch[Any]) -> tuple[Outcome[Any], ...]:
+        singles = op.singles()
+        outcomes: list[Outcome[Any] | None] = [None] * len(singles)
+        waiting = iter(enumerate(singles))
+        workers = [
+            runtime.spawn(
+                _work(waiting, single, outcomes), f"batch {type(op).__name__}", call=current.get()
+            )
+            for _ in range(min(AT_ONCE, len(singles)))
+        ]
+        try:
+            for worker in workers:
+                await worker
+        finally:
+            for worker in workers:
+                worker.cancel()
+            if workers:
+                await asyncio.wait(workers)
+        return tuple(cast("list[Outcome[Any]]", outcomes))
+
+    return answer
+
+
+async def _work(
+    waiting: Iterator[tuple[int, Operation[Any]]],
+    single: Handler[Any, Any],
+    outcomes: list[Outcome[Any] | None],
+) -> None:
+    for place, op in waiting:
+        try:
+            outcomes[place] = Done(await single(op))
+        except StorageError as error:
+            outcomes[place] = Failed(error)

@@ -1,0 +1,170 @@
+"""A stack over a backend, beneath the facade: it sends any operation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol, cast, final
+
+from lamina.errors import Closed, StorageError, WrongLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.capabilities import Capabilities
+    from lamina.operation import Handler, Operation, R
+    from lamina.plan import Plan
+    from lamina.runtime import Runtime
+
+
+class Opens(Protocol):
+    """What is opened and closed with the stack: its backend and its layers."""
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything, outside in."""
+        ...
+
+
+@final
+class Gate:
+    """Lets calls in while the store is open and on its own loop; knows how many are inside."""
+
+    __slots__ = ("closed", "idle", "loop", "name", "needs_open", "running", "runtime", "seen")
+
+    def __init__(self, name: str, runtime: Runtime, *, needs_open: bool) -> None:
+        self.name = name
+        self.runtime = runtime
+        self.needs_open = needs_open
+        self.closed = False
+        self.running = 0
+        self.idle: asyncio.Event | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None  # None refuses the fast path
+        self.seen: asyncio.AbstractEventLoop | None = None
+
+    def admit(self) -> None:
+        """Let the first call in, or say why a call may not pass."""
+        if self.closed:
+            msg = f"{self.name} is closed"
+            raise Closed(msg)
+        if self.needs_open:
+            msg = f"{self.name} is not opened: use 'async with' on it, or lamina.open()"
+            raise Closed(msg)
+        self.claim()
+
+    def claim(self) -> None:
+        """Belong to the running loop."""
+        loop = asyncio.get_running_loop()
+        if self.seen is not None and self.seen is not loop:
+            msg = f"{self.name} belongs to another event loop; build one for each loop"
+            raise WrongLoop(msg)
+        self.loop = self.seen = loop
+        self.runtime.bind(loop)
+
+    async def shut(self, grace: float) -> None:
+        """Refuse new calls and wait at most *grace* seconds for those inside."""
+        self.closed = True
+        self.loop = None
+        if self.running:
+            self.idle = asyncio.Event()
+            try:
+                async with asyncio.timeout(grace):
+                    await self.idle.wait()
+            except TimeoutError:
+                return
+
+
+@final
+class Bound:
+    """Sends operations through the layers to the backend; the facade is a view on it."""
+
+    def __init__(
+        self,
+        *,
+        backend: str,
+        capabilities: Capabilities,
+        plan: Callable[[], Plan],
+        runtime: Runtime,
+        handler: Callable[[type[Operation[Any]]], Handler[Any, Any]],
+        opens: Opens,
+        needs_open: bool,
+    ) -> None:
+        self.backend = backend
+        self.capabilities = capabilities
+        self.runtime = runtime
+        self._plan = plan
+        self._make = handler
+        self._opens = opens
+        self._gate = Gate(backend, runtime, needs_open=needs_open)
+        self._handlers: dict[type[Operation[Any]], Handler[Any, Any]] = {}
+
+    def handler(self, op: type[Operation[R]]) -> Handler[Operation[R], R]:
+        """Return what answers *op*, bound through all layers; ask once, call often.
+
+        An operation that is not served gets a handler that raises ``Unsupported``.
+        """
+        found = self._handlers.get(op)
+        if found is None:
+            found = self._handlers[op] = _entered(self._gate, self._make(op))
+        return cast("Handler[Operation[R], R]", found)
+
+    async def send(self, op: Operation[R]) -> R:
+        """Send one operation and return its answer."""
+        return await self.handler(type(op))(op)
+
+    def plan(self) -> Plan:
+        """Describe layers, worst cases and capabilities."""
+        return self._plan()
+
+    async def open(self) -> None:
+        """Connect the backend; calls may pass from now on.
+
+        Raises:
+            Closed: It was closed before.
+            WrongLoop: It belongs to another loop.
+            StorageError: The backend cannot be opened.
+        """
+        if self._gate.closed:
+            msg = f"{self.backend} is closed"
+            raise Closed(msg)
+        self._gate.claim()
+        if self._gate.needs_open:
+            self._gate.loop = None
+        await self._opens.open()
+        self._gate.needs_open = False
+        self._gate.claim()
+
+    async def close(self) -> None:
+        """Refuse new calls, wait for those in flight, drain tasks, close outside in."""
+        if self._gate.closed:
+            return
+        await self._gate.shut(self.runtime.grace)
+        try:
+            await self.runtime.drain()
+        finally:
+            await self._opens.close()
+
+
+def _entered(gate: Gate, inner: Handler[Any, Any]) -> Handler[Any, Any]:
+    running_loop = asyncio.get_running_loop
+
+    async def answer(op: Operation[Any]) -> Any:
+        if gate.loop is not running_loop():
+            gate.admit()
+        gate.running += 1
+        try:
+            return await inner(op)
+        except StorageError as error:
+            if error.brief is None:
+                error.brief = op.brief()
+            if not error.backend:
+                error.backend = gate.name
+            raise
+        finally:
+            gate.running -= 1
+            if gate.idle is not None and not gate.running:
+                gate.idle.set()
+
+    return answer

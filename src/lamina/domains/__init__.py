@@ -1,0 +1,1 @@
+"""Domains: the operations of one kind of store, and the facade that callers see."""

@@ -1,0 +1,34 @@
+"""Key-value: bytes under a key, with a time to live."""
+
+from lamina.domains.keyvalue.facade import KeyValue, KeyValueBackend
+from lamina.domains.keyvalue.operations import (
+    Append,
+    CompareAndSet,
+    Delete,
+    Expire,
+    Get,
+    GetMany,
+    GetStamped,
+    Increment,
+    Scan,
+    Set,
+    SetMany,
+    TimeToLive,
+)
+
+__all__ = [
+    "Append",
+    "CompareAndSet",
+    "Delete",
+    "Expire",
+    "Get",
+    "GetMany",
+    "GetStamped",
+    "Increment",
+    "KeyValue",
+    "KeyValueBackend",
+    "Scan",
+    "Set",
+    "SetMany",
+    "TimeToLive",
+]

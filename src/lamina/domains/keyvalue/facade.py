@@ -1,0 +1,157 @@
+"""Typed methods for bytes under a key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, final, overload
+
+from lamina.backend import Backend
+from lamina.domains.store import Facade, values_of
+from lamina.values import Json, Outcome
+
+if TYPE_CHECKING:
+    from lamina.bound import Bound
+from lamina.domains.keyvalue.operations import (
+    Append,
+    CompareAndSet,
+    Delete,
+    Expire,
+    Get,
+    GetMany,
+    Increment,
+    Scan,
+    Set,
+    SetMany,
+    TimeToLive,
+)
+
+
+@final
+class KeyValue(Facade):
+    """Bytes under keys, with a time to live; absent is ``None``, failure raises."""
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(bound)
+        self._get = bound.handler(Get)
+        self._set = bound.handler(Set)
+        self._delete = bound.handler(Delete)
+        self._scan = bound.handler(Scan)
+        self._get_many = bound.handler(GetMany)
+        self._set_many = bound.handler(SetMany)
+
+    def get(self, key: str, /, *, fresh: bool = False) -> Coroutine[Any, Any, bytes | None]:
+        """Return the value; *fresh* skips the cache and refills it."""
+        return self._get(Get(key, fresh, scope=self._scope))
+
+    def set(
+        self, key: str, value: bytes, /, *, ttl: float | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Store *value* for *ttl* seconds, for ever without."""
+        return self._set(Set(key, value, ttl, scope=self._scope))
+
+    def delete(self, key: str, /) -> Coroutine[Any, Any, bool]:
+        """Delete the key; tell whether it was there."""
+        return self._delete(Delete(key, scope=self._scope))
+
+    async def search(self, query: str, /, *, limit: int = 100) -> tuple[str, ...]:
+        """Return one page of the keys that begin with *query*."""
+        page = await self._scan(Scan(query, None, limit, scope=self._scope))
+        return page.items
+
+    async def scan(self, prefix: str = "", *, limit: int = 100) -> AsyncIterator[str]:
+        """Iterate over all keys that begin with *prefix*, by pages of about *limit*."""
+        cursor: str | None = None
+        while True:
+            page = await self._scan(Scan(prefix, cursor, limit, scope=self._scope))
+            for key in page.items:
+                yield key
+            cursor = page.next
+            if cursor is None:
+                return
+
+    @overload
+    async def get_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: Literal[False] = False
+    ) -> tuple[bytes | None, ...]: ...
+    @overload
+    async def get_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: Literal[True]
+    ) -> tuple[Outcome[bytes | None], ...]: ...
+    async def get_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: bool = False
+    ) -> tuple[bytes | None, ...] | tuple[Outcome[bytes | None], ...]:
+        """Return several values, in the order asked.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        told = await self._get_many(GetMany(tuple(keys), fresh, scope=self._scope))
+        return told if outcomes else values_of(told)
+
+    async def set_many(
+        self, items: Mapping[str, bytes], /, *, ttl: float | None = None, outcomes: bool = False
+    ) -> tuple[Outcome[None], ...]:
+        """Store several values.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        told = await self._set_many(SetMany(tuple(items.items()), ttl, scope=self._scope))
+        if not outcomes:
+            values_of(told)
+        return told
+
+    def compare_and_set(
+        self, key: str, expect: bytes | None, value: bytes, /, *, ttl: float | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Store *value* only if the key holds *expect* (None: only if absent).
+
+        Raises:
+            Conflict: It holds something else.
+        """
+        return self.bound.send(CompareAndSet(key, expect, value, ttl, scope=self._scope))
+
+    def append(
+        self,
+        key: str,
+        item: Any,
+        /,
+        *,
+        ttl: float | None = None,
+        keep_last: int | None = None,
+        idempotency: str | None = None,
+    ) -> Coroutine[Any, Any, int]:
+        """Append one JSON *item* to the list under *key*, atomically; return the new length.
+
+        Raises:
+            Invalid: What is stored is not a JSON list.
+        """
+        op = Append(key, Json.of(item), ttl, keep_last, idempotency, scope=self._scope)
+        return self.bound.send(op)
+
+    def increment(
+        self, key: str, by: int = 1, /, *, ttl: float | None = None
+    ) -> Coroutine[Any, Any, int]:
+        """Add to a counter, atomically; return its new value.
+
+        Raises:
+            Invalid: What is stored is not a decimal integer.
+        """
+        return self.bound.send(Increment(key, by, ttl, scope=self._scope))
+
+    def expire(self, key: str, ttl: float | None, /) -> Coroutine[Any, Any, bool]:
+        """Give the key *ttl* more seconds, or none to keep it; tell whether it exists."""
+        return self.bound.send(Expire(key, ttl, scope=self._scope))
+
+    def ttl(self, key: str, /) -> Coroutine[Any, Any, float | None]:
+        """Return the seconds left: infinity without expiry, None if the key is absent."""
+        return self.bound.send(TimeToLive(key, fresh=True, scope=self._scope))
+
+
+class KeyValueBackend(Backend[KeyValue]):
+    """A backend of the key-value domain."""
+
+    batches = (GetMany, SetMany)
+
+    def facade(self, bound: Bound) -> KeyValue:
+        return KeyValue(bound)

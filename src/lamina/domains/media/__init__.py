@@ -1,0 +1,42 @@
+"""Media: files of any size, read by ranges and written in parts."""
+
+from lamina.domains.media.facade import Given, Media, MediaBackend, Reader
+from lamina.domains.media.operations import (
+    PART,
+    Abort,
+    Begin,
+    Chunk,
+    Erase,
+    Finish,
+    Head,
+    Info,
+    ListObjects,
+    Put,
+    PutPart,
+    ReadRange,
+    Sign,
+)
+from lamina.domains.media.sources import BytesSource, FileSource, Source
+
+__all__ = [
+    "Abort",
+    "Begin",
+    "BytesSource",
+    "Chunk",
+    "Erase",
+    "FileSource",
+    "Finish",
+    "Given",
+    "Head",
+    "Info",
+    "ListObjects",
+    "Media",
+    "MediaBackend",
+    "PART",
+    "Put",
+    "PutPart",
+    "ReadRange",
+    "Reader",
+    "Sign",
+    "Source",
+]

@@ -1,0 +1,163 @@
+"""The operations on files, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.errors import Conflict
+from lamina.operation import Operation, Send, operation
+from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
+
+if TYPE_CHECKING:
+    pass
+
+
+PART: Final = 8 * 1024 * 1024
+"""Bytes in one range or part: above S3's least part of 5 MiB."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What is known of an object; *etag* changes with its bytes, *modified* is Unix seconds."""
+
+    key: str
+    size: int
+    etag: str
+    type: str
+    metadata: Mapping[str, Any]
+    modified: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A range of an object, with what is known of the whole."""
+
+    data: bytes
+    info: Info
+
+    def __repr__(self) -> str:
+        return f"Chunk(<{len(self.data)} bytes>, {self.info!r})"
+
+
+@operation("media")
+class Head(Operation[Info | None]):
+    """Tell what is known of an object without its bytes."""
+
+    key: Key
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key),)
+
+
+@operation("media")
+class ReadRange(Operation[Chunk | None]):
+    """Read at most *length* bytes from *start*; past the end there are none.
+
+    With *etag* an object that has changed since is a ``Conflict``.
+    """
+
+    key: Key
+    start: int = 0
+    length: Count = PART
+    etag: str | None = None
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key),)
+
+
+@operation("media", writes=True, idempotent=True)
+class Put(Operation[Info]):
+    """Write a whole object in one go."""
+
+    key: Key
+    data: bytes
+    type: str = "application/octet-stream"
+    metadata: Json = EMPTY
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key), self.tag())
+
+
+@operation("media", writes=True, idempotent=False)
+class Begin(Operation[str]):
+    """Begin an upload in parts; gives its id. Nothing is visible until it is finished."""
+
+    key: Key
+    type: str = "application/octet-stream"
+    metadata: Json = EMPTY
+
+
+@operation("media", writes=True, idempotent=True)
+class PutPart(Operation[str]):
+    """Write one part, numbered from 1; gives its etag."""
+
+    key: Key
+    upload: Key
+    number: Count
+    data: bytes
+
+
+@operation("media", writes=True, idempotent=True)
+class Finish(Operation[Info]):
+    """Make the object of an upload's parts, all at once."""
+
+    key: Key
+    upload: Key
+    parts: tuple[str, ...]
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key), self.tag())
+
+
+@operation("media", writes=True, idempotent=True)
+class Abort(Operation[bool]):
+    """Throw an upload's parts away; tells whether there was one."""
+
+    key: Key
+    upload: Key
+
+
+@operation("media", writes=True, idempotent=True)
+class Erase(Operation[bool]):
+    """Delete an object; tells whether there was one."""
+
+    key: Key
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key), self.tag())
+
+    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
+        del send
+        if isinstance(outcome, Conflict):
+            raise outcome
+        return True  # the first try may be what deleted it
+
+
+@operation("media")
+class ListObjects(Operation[Page[Info]]):
+    """List one page of the objects whose key begins with *prefix*; *limit* is a hint."""
+
+    prefix: str = ""
+    cursor: str | None = None
+    limit: Count = 100
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(),)
+
+
+@operation("media")
+class Sign(Operation[str]):
+    """Make a URL that gives the object's bytes to whoever has it, for *expires* seconds."""
+
+    key: Key
+    expires: Seconds = 3600
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key),)

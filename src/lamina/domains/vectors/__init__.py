@@ -1,0 +1,37 @@
+"""Vectors: records found by nearness of meaning, with metadata and namespaces."""
+
+from lamina.domains.vectors.facade import Given, Vectors, VectorsBackend
+from lamina.domains.vectors.operations import (
+    Drop,
+    DropWhere,
+    Fetch,
+    FetchMany,
+    IndexInfo,
+    Info,
+    ListIds,
+    Match,
+    Namespaces,
+    Nearest,
+    Record,
+    Upsert,
+    UpsertMany,
+)
+
+__all__ = [
+    "Drop",
+    "DropWhere",
+    "Fetch",
+    "FetchMany",
+    "Given",
+    "IndexInfo",
+    "Info",
+    "ListIds",
+    "Match",
+    "Namespaces",
+    "Nearest",
+    "Record",
+    "Upsert",
+    "UpsertMany",
+    "Vectors",
+    "VectorsBackend",
+]

@@ -1,0 +1,164 @@
+"""Typed methods for records found by nearness."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, overload
+
+from lamina.backend import Backend
+from lamina.domains.store import Facade, values_of
+from lamina.filters import Filter
+from lamina.values import EMPTY, Json, Outcome, SparseVector, Vector
+
+if TYPE_CHECKING:
+    from lamina.bound import Bound
+from lamina.domains.vectors.operations import (
+    Drop,
+    DropWhere,
+    Fetch,
+    FetchMany,
+    IndexInfo,
+    Info,
+    ListIds,
+    Match,
+    Namespaces,
+    Nearest,
+    Record,
+    Upsert,
+    UpsertMany,
+)
+
+Given: TypeAlias = str | Vector | SparseVector
+
+
+@final
+class Vectors(Facade):
+    """Records found by nearness; text is embedded by the backend."""
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(bound)
+        self._fetch = bound.handler(Fetch)
+        self._upsert = bound.handler(Upsert)
+        self._drop = bound.handler(Drop)
+        self._nearest = bound.handler(Nearest)
+
+    def get(
+        self, key: str, /, *, namespace: str = "", fresh: bool = False
+    ) -> Coroutine[Any, Any, Record | None]:
+        """Return the record of that id; *fresh* skips the cache and refills it."""
+        return self._fetch(Fetch(key, namespace, fresh, scope=self._scope))
+
+    def set(
+        self,
+        key: str,
+        value: Given,
+        /,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        namespace: str = "",
+    ) -> Coroutine[Any, Any, None]:
+        """Store a text, which the backend embeds, or a vector; replaces the whole record."""
+        data = Json.of(metadata) if metadata else EMPTY
+        dense, sparse, text = _given(value)
+        return self._upsert(Upsert(key, dense, sparse, text, data, namespace, scope=self._scope))
+
+    def delete(self, key: str, /, *, namespace: str = "") -> Coroutine[Any, Any, bool]:
+        """Delete the record; tell whether it was there."""
+        return self._drop(Drop(key, namespace, scope=self._scope))
+
+    def delete_where(
+        self,
+        filter: Filter | None,  # noqa: A002  # the domain's word
+        /,
+        *,
+        namespace: str = "",
+    ) -> Coroutine[Any, Any, int]:
+        """Delete every record that meets *filter* (None: all); tell how many."""
+        return self.bound.send(DropWhere(filter, namespace, scope=self._scope))
+
+    def search(
+        self,
+        query: Given,
+        /,
+        *,
+        top_k: int = 10,
+        filter: Filter | None = None,  # noqa: A002  # the domain's word
+        namespace: str = "",
+        fresh: bool = False,
+    ) -> Coroutine[Any, Any, tuple[Match, ...]]:
+        """Return the *top_k* records nearest to *query*, a text or a vector, best first."""
+        dense, sparse, text = _given(query)
+        return self._nearest(
+            Nearest(dense, sparse, text, top_k, filter, namespace, fresh, scope=self._scope)
+        )
+
+    async def scan(
+        self, prefix: str = "", *, namespace: str = "", limit: int = 100
+    ) -> AsyncIterator[str]:
+        """Iterate over all ids that begin with *prefix*, by pages of about *limit*."""
+        cursor: str | None = None
+        while True:
+            op = ListIds(prefix, cursor, limit, namespace, scope=self._scope)
+            page = await self.bound.send(op)
+            for id_ in page.items:
+                yield id_
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def namespaces(self) -> Coroutine[Any, Any, tuple[str, ...]]:
+        """Return the namespaces that hold records, sorted."""
+        return self.bound.send(Namespaces(scope=self._scope))
+
+    def info(self, *, namespace: str = "") -> Coroutine[Any, Any, IndexInfo]:
+        """Return how many records there are, their dimension, metric and embedder."""
+        return self.bound.send(Info(namespace, scope=self._scope))
+
+    @overload
+    async def get_many(
+        self, keys: Sequence[str], /, *, namespace: str = "", outcomes: Literal[False] = False
+    ) -> tuple[Record | None, ...]: ...
+    @overload
+    async def get_many(
+        self, keys: Sequence[str], /, *, namespace: str = "", outcomes: Literal[True]
+    ) -> tuple[Outcome[Record | None], ...]: ...
+    async def get_many(
+        self, keys: Sequence[str], /, *, namespace: str = "", outcomes: bool = False
+    ) -> tuple[Record | None, ...] | tuple[Outcome[Record | None], ...]:
+        """Return several records of one namespace, in the order asked.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        told = await self.bound.send(FetchMany(tuple(keys), namespace, scope=self._scope))
+        return told if outcomes else values_of(told)
+
+    async def set_many(
+        self, items: Sequence[Upsert], /, *, outcomes: bool = False
+    ) -> tuple[Outcome[None], ...]:
+        """Store several records: ``[Upsert(id, text=...), ...]``.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        told = await self.bound.send(UpsertMany(tuple(items), scope=self._scope))
+        if not outcomes:
+            values_of(told)
+        return told
+
+
+class VectorsBackend(Backend[Vectors]):
+    """A backend of the vectors domain."""
+
+    batches = (FetchMany, UpsertMany)
+
+    def facade(self, bound: Bound) -> Vectors:
+        return Vectors(bound)
+
+
+def _given(value: Given) -> tuple[Vector | None, SparseVector | None, str | None]:
+    if isinstance(value, Vector):
+        return value, None, None
+    if isinstance(value, SparseVector):
+        return None, value, None
+    return None, None, value

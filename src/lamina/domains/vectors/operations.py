@@ -1,0 +1,218 @@
+"""The operations on records found by nearness, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, cast, final
+
+from lamina.errors import Conflict
+from lamina.filters import Filter
+from lamina.operation import Batch, Operation, Send, operation
+from lamina.values import EMPTY, Count, Json, Key, Page, SparseVector, Text, Vector
+
+if TYPE_CHECKING:
+    pass
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored record; *text* is what it was embedded from, if it was given as text."""
+
+    id: str
+    vector: Vector | None
+    sparse: SparseVector | None
+    text: str | None
+    metadata: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Record(id={self.id!r})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A record near the query; *score* is higher for nearer, 0 to 1 for dense metrics."""
+
+    id: str
+    score: float
+    text: str | None
+    metadata: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Match(id={self.id!r}, score={self.score:.4f})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index holds; *embedder* names what turns text into vectors, None if nothing does."""
+
+    count: int
+    dimension: int | None
+    metric: str
+    embedder: str | None
+    search_lag: float = 0.0
+
+
+@operation("vectors")
+class Fetch(Operation[Record | None]):
+    """Read one record."""
+
+    id: Key
+    namespace: str = ""
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        space = f"{self.namespace}\0"  # a delete by filter makes every id of it wrong
+        return (self.tag(f"{space}{self.id}"), self.tag(space))
+
+
+@operation("vectors", writes=True, idempotent=True)
+class Upsert(Operation[None]):
+    """Write one whole record: a dense or sparse vector, both, or a text to embed."""
+
+    id: Key
+    vector: Vector | None = None
+    sparse: SparseVector | None = None
+    text: Text | None = None
+    metadata: Json = EMPTY
+    namespace: str = ""
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(f"{self.namespace}\0{self.id}"), self.tag())
+
+
+@operation("vectors", writes=True, idempotent=True)
+class Drop(Operation[bool]):
+    """Delete one record; tells whether there was one."""
+
+    id: Key
+    namespace: str = ""
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(f"{self.namespace}\0{self.id}"), self.tag())
+
+    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
+        del send
+        if isinstance(outcome, Conflict):
+            raise outcome
+        return True  # the first try may be what deleted it
+
+
+@operation("vectors", writes=True, idempotent=True)
+class DropWhere(Operation[int]):
+    """Delete every record that meets the filter (None: all); tells how many."""
+
+    filter: Filter | None
+    namespace: str = ""
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(), self.tag(f"{self.namespace}\0"))
+
+
+@operation("vectors")
+class Nearest(Operation[tuple[Match, ...]]):
+    """Find the *top_k* records nearest to a vector, a sparse vector, or a text, best first."""
+
+    vector: Vector | None = None
+    sparse: SparseVector | None = None
+    text: Text | None = None
+    top_k: Count = 10
+    filter: Filter | None = None
+    namespace: str = ""
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(),)
+
+
+@operation("vectors")
+class Namespaces(Operation[tuple[str, ...]]):
+    """List the namespaces that hold records, sorted."""
+
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(),)
+
+
+@operation("vectors")
+class Info(Operation[IndexInfo]):
+    """Describe one namespace's index."""
+
+    namespace: str = ""
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(),)
+
+
+@operation("vectors")
+class ListIds(Operation[Page[str]]):
+    """List one page of the ids that begin with *prefix*; *limit* is a hint."""
+
+    prefix: str = ""
+    cursor: str | None = None
+    limit: Count = 100
+    namespace: str = ""
+    fresh: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(),)
+
+
+@operation("vectors")
+class FetchMany(Batch[Record | None]):
+    """Read several records of one namespace."""
+
+    ids: tuple[Key, ...]
+    namespace: str = ""
+    fresh: bool = False
+
+    single = Fetch
+
+    def tags(self) -> tuple[str, ...]:
+        space = f"{self.namespace}\0"
+        return (*(self.tag(f"{space}{id_}") for id_ in self.ids), self.tag(space))
+
+    def singles(self) -> tuple[Fetch, ...]:
+        return tuple(Fetch(i, self.namespace, self.fresh, scope=self.scope) for i in self.ids)
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
+        ones = cast("tuple[Fetch, ...]", singles)
+        ids = tuple(one.id for one in ones)
+        return cls(ids, ones[0].namespace, ones[0].fresh, scope=ones[0].scope)
+
+
+@operation("vectors", writes=True, idempotent=True)
+class UpsertMany(Batch[None]):
+    """Write several records; the scope of each item is this one's."""
+
+    items: tuple[Upsert, ...]
+
+    single = Upsert
+
+    def tags(self) -> tuple[str, ...]:
+        keys = (self.tag(f"{item.namespace}\0{item.id}") for item in self.items)
+        return (*keys, self.tag())
+
+    def singles(self) -> tuple[Upsert, ...]:
+        return tuple(
+            Upsert(
+                item.id,
+                item.vector,
+                item.sparse,
+                item.text,
+                item.metadata,
+                item.namespace,
+                scope=self.scope,
+            )
+            for item in self.items
+        )
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
+        return cls(cast("tuple[Upsert, ...]", singles), scope=singles[0].scope)

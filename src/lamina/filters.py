@@ -1,0 +1,269 @@
+"""One small typed language for conditions on metadata: ``(F.tag == "x") & (F.year >= 2020)``.
+
+Meaning, the same on every backend or refused before any IO: a comparison with a field that is
+missing, or holds another type, is false (also ``!=``); ``~`` turns true into false and back.
+``1`` and ``1.0`` are equal, ``1`` and ``True`` are not. A dot in a name steps into an object.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
+
+from lamina.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Scalar: TypeAlias = str | int | float | bool
+Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+
+_MISSING: Final = object()
+_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Filter(ABC):
+    """A condition on metadata; build it with ``F``."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        """Tell whether *metadata* meets the condition."""
+
+    @abstractmethod
+    def key(self) -> tuple[Any, ...]:
+        """Return a hashable value that is equal for equal filters only."""
+
+    def __and__(self, other: Filter) -> Filter:
+        return Every((*_parts(Every, self), *_parts(Every, other)))
+
+    def __or__(self, other: Filter) -> Filter:
+        return Some((*_parts(Some, self), *_parts(Some, other)))
+
+    def __invert__(self) -> Filter:
+        return self.part if isinstance(self, Not) else Not(self)
+
+    def __bool__(self) -> bool:
+        msg = "a filter has no truth value; combine filters with & | ~, not with and, or, not"
+        raise TypeError(msg)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Compare(Filter):
+    """``field <op> value``; order comparisons take numbers or strings of one kind."""
+
+    field: str
+    op: Comparison
+    value: Scalar
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        found = lookup(metadata, self.field)
+        if kind(found) != kind(self.value):
+            return False
+        return _COMPARE[self.op](found, self.value)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("compare", self.field, self.op, kind(self.value), self.value)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OneOf(Filter):
+    """The field's value is one of *values*."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        found = lookup(metadata, self.field)
+        return any(kind(found) == kind(value) and found == value for value in self.values)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("in", self.field, tuple((kind(value), value) for value in self.values))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Contains(Filter):
+    """The field is a list that holds *value*."""
+
+    field: str
+    value: Scalar
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        found = lookup(metadata, self.field)
+        if not isinstance(found, list | tuple):
+            return False
+        return any(kind(item) == kind(self.value) and item == self.value for item in found)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("contains", self.field, kind(self.value), self.value)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Exists(Filter):
+    """The field is there, whatever it holds."""
+
+    field: str
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        return lookup(metadata, self.field) is not _MISSING
+
+    def key(self) -> tuple[Any, ...]:
+        return ("exists", self.field)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Not(Filter):
+    """The opposite of *part*."""
+
+    part: Filter
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        return not self.part.matches(metadata)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("not", self.part.key())
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Every(Filter):
+    """All *parts* hold; with no parts it is true."""
+
+    parts: tuple[Filter, ...]
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        return all(part.matches(metadata) for part in self.parts)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("every", *(part.key() for part in self.parts))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Some(Filter):
+    """At least one of *parts* holds; with no parts it is false."""
+
+    parts: tuple[Filter, ...]
+
+    def matches(self, metadata: Mapping[str, Any], /) -> bool:
+        return any(part.matches(metadata) for part in self.parts)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("some", *(part.key() for part in self.parts))
+
+
+@final
+class Field:
+    """A metadata field, to be compared: ``F.year >= 2020``; reached as ``F.name`` or ``F["a.b"]``.
+
+    Raises:
+        Invalid: The name is not made of identifiers and dots, or a value is no finite scalar.
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # == builds a filter, so fields cannot be keys
+
+    def __init__(self, name: str) -> None:
+        if not all(step.isidentifier() and step.isascii() for step in name.split(".")):
+            msg = f"a field name is ascii identifiers joined by dots, got {name[:80]!r}"
+            raise Invalid(msg)
+        self._name = name
+
+    def __eq__(self, value: Scalar) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the language's purpose
+        return Compare(self._name, "==", _scalar(value))
+
+    def __ne__(self, value: Scalar) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the language's purpose
+        return Compare(self._name, "!=", _scalar(value))
+
+    def __lt__(self, value: str | float) -> Filter:
+        return Compare(self._name, "<", _ordered(value))
+
+    def __le__(self, value: str | float) -> Filter:
+        return Compare(self._name, "<=", _ordered(value))
+
+    def __gt__(self, value: str | float) -> Filter:
+        return Compare(self._name, ">", _ordered(value))
+
+    def __ge__(self, value: str | float) -> Filter:
+        return Compare(self._name, ">=", _ordered(value))
+
+    def is_in(self, values: Iterable[Scalar]) -> Filter:
+        """Match when the field equals one of *values*."""
+        return OneOf(self._name, tuple(_scalar(value) for value in values))
+
+    def contains(self, value: Scalar) -> Filter:
+        """Match when the field is a list that holds *value*."""
+        return Contains(self._name, _scalar(value))
+
+    def exists(self) -> Filter:
+        """Match when the field is there."""
+        return Exists(self._name)
+
+    def between(self, low: str | float, high: str | float) -> Filter:
+        """Match when *low* <= field <= *high*."""
+        return (self >= low) & (self <= high)
+
+
+@final
+class _Fields:
+    def __getattr__(self, name: str) -> Field:
+        return Field(name)
+
+    def __getitem__(self, name: str) -> Field:
+        return Field(name)
+
+
+F: Final = _Fields()
+
+
+def lookup(metadata: Mapping[str, Any], field: str) -> Any:
+    """Return what *field* names in *metadata*, or a marker that equals nothing."""
+    found: Any = metadata
+    for step in field.split("."):
+        if not isinstance(found, Mapping) or step not in found:
+            return _MISSING
+        found = found[step]
+    return found
+
+
+def kind(value: object) -> str:
+    """Return ``bool``, ``number``, ``string`` or ``other``: only one kind compares with itself."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else "other"
+
+
+def _parts(join: type[Every] | type[Some], part: Filter) -> tuple[Filter, ...]:
+    return part.parts if isinstance(part, join) else (part,)
+
+
+def _scalar(value: Scalar) -> Scalar:
+    if kind(value) == "other" or (isinstance(value, float) and not math.isfinite(value)):
+        msg = f"a filter compares with a string, a finite number or a bool, got {type(value).__name__}"
+        raise Invalid(msg)
+    return value
+
+
+def _ordered(value: str | float) -> str | float:
+    if isinstance(value, bool):
+        msg = "an order comparison takes a number or a string, got bool"
+        raise Invalid(msg)
+    return _scalar(value)

@@ -1,0 +1,110 @@
+"""Time, chance and tasks for the layers of one stack."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+
+from lamina.call import current, remaining
+from lamina.errors import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from lamina.call import Call
+
+T = TypeVar("T")
+_log: Final = logging.getLogger("lamina.runtime")
+
+
+@final
+class Runtime:
+    """What a layer may know of the world; bound to the loop of its stack's first call.
+
+    *rng* makes chance repeatable. Closing waits *grace* seconds for tasks, then cancels them.
+    At most *room* optional tasks run at once.
+    """
+
+    def __init__(
+        self, *, rng: random.Random | None = None, grace: float = 5.0, room: int = 256
+    ) -> None:
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, no secret
+        self.grace = grace
+        self.room = room
+        self.skipped = 0
+        self.failed = 0
+        self.now: Callable[[], float] = _now
+        self.wall: Callable[[], float] = _wall
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._kept: list[object] = []
+
+    def keep(self, state: object) -> None:
+        """Hold *state*, which is shared by name, as long as this runtime lives."""
+        self._kept.append(state)
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take time from *loop* from now on."""
+        plain = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
+        self.now = time.monotonic if plain else loop.time  # what BaseEventLoop.time itself calls
+        self.wall = getattr(loop, "wall", time.time)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, unless the caller's deadline comes first.
+
+        Raises:
+            DeadlineExceeded: At once, when *seconds* do not fit before the deadline.
+        """
+        left = remaining(self.now())
+        if seconds > left:
+            msg = f"{max(left, 0.0):.3g} s are left of the deadline, a wait of {seconds:.3g} s does not fit"
+            raise DeadlineExceeded(msg, sent="no")
+        await asyncio.sleep(seconds)
+
+    def spawn(
+        self, work: Coroutine[Any, Any, T], name: str, *, call: Call | None = None
+    ) -> asyncio.Task[T]:
+        """Run *work* as a task in a clean context that carries only *call*.
+
+        The reference is kept until it ends; a failure that nobody awaits is logged and counted.
+        """
+        context = Context()
+        context.run(current.set, call)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def has_room(self) -> bool:
+        """Tell whether an optional task may start; count it as skipped if not."""
+        if len(self._tasks) < self.room:
+            return True
+        self.skipped += 1
+        return False
+
+    async def drain(self) -> None:
+        """Wait for the tasks within the grace time, then cancel and await the rest."""
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=self.grace)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed += 1
+            _log.debug("task %s failed: %s", task.get_name(), type(error).__name__)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _wall() -> float:
+    wall: Callable[[], float] = getattr(asyncio.get_running_loop(), "wall", time.time)
+    return wall()

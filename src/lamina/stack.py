@@ -1,0 +1,205 @@
+"""Stacks: ordered layers, outermost first, as data that is put over any backend."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, final
+
+from lamina.batches import emulate
+from lamina.bound import Bound
+from lamina.capabilities import Capabilities, Serves
+from lamina.errors import StackError, Unsupported
+from lamina.layer import SLOTS
+from lamina.plan import Lost, Plan, PlannedLayer, PlannedOperation, Worst
+from lamina.rules import check
+from lamina.runtime import Runtime
+from lamina.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lamina.backend import Backend
+    from lamina.layer import Layer
+    from lamina.operation import Batch, Handler, Operation
+
+F = TypeVar("F")
+_ATTEMPTS: Final = SLOTS.index("attempt-metrics")
+
+
+@final
+class Stack:
+    """An ordered list of layers, outermost first; only data until it is put over a backend.
+
+    ``allow`` maps the code of an order rule that may be broken to the reason why.
+
+    Raises:
+        StackError: The order is wrong; the message names the rule, both layers and the fix.
+    """
+
+    def __init__(self, *layers: Layer, allow: Mapping[str, str] | None = None) -> None:
+        self.allow = dict(allow or {})
+        check(layers, self.allow)
+        self.layers = layers
+
+    @classmethod
+    def ordered(cls, *layers: Layer, allow: Mapping[str, str] | None = None) -> Self:
+        """Make a stack of *layers* named in any order, each put in its slot's place."""
+        check((), allow or {})
+        for layer in layers:
+            check((layer,), {})
+        return cls(*sorted(layers, key=lambda layer: SLOTS.index(layer.slot)), allow=allow)
+
+    def over(self, backend: Backend[F], *, runtime: Runtime | None = None) -> F:
+        """Return the facade of *backend*'s domain, each call passing through these layers.
+
+        Each layer is copied and gets state of its own, so that one stack over two backends
+        shares nothing. *runtime* gives time and chance; by default its own.
+
+        Raises:
+            StackError: A layer cannot stand over this backend.
+        """
+        return backend.facade(_Assembly(self.layers, backend, runtime or Runtime()).bound())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stack):
+            return NotImplemented
+        return self.layers == other.layers and self.allow == other.allow
+
+    __hash__ = None  # type: ignore[assignment]  # compared by its layers, which compare by options
+
+    def __repr__(self) -> str:
+        return f"Stack({', '.join(map(repr, self.layers))})"
+
+
+@final
+class _Assembly:
+    """The layers of one stack over one backend, each with its site; binds handlers on demand."""
+
+    def __init__(self, layers: Sequence[Layer], backend: Backend[Any], runtime: Runtime) -> None:
+        self.backend = backend
+        self.runtime = runtime
+        backend.runtime = runtime
+        self.layers = _with_halves([copy.copy(layer) for layer in layers])
+        self.served = [_with_batches(backend)]  # innermost first while it grows
+        self.sites: list[Site] = []
+        self._handlers: dict[tuple[int, type[Operation[Any]]], Handler[Any, Any]] = {}
+        for depth in range(len(self.layers) - 1, -1, -1):
+            site = Site(backend.name, self.served[-1], runtime, self._binder(depth + 1))
+            self.layers[depth].setup(site)
+            self.sites.append(site)
+            self.served.append(self.layers[depth].serves(self.served[-1]))
+        self.sites.reverse()
+        self.served.reverse()
+
+    def bound(self) -> Bound:
+        return Bound(
+            backend=self.backend.name,
+            capabilities=self.served[0],
+            plan=self.plan,
+            runtime=self.runtime,
+            handler=lambda op: self.handler(0, op),
+            opens=self,
+            needs_open=self.backend.needs_open,
+        )
+
+    def handler(self, depth: int, op: type[Operation[Any]]) -> Handler[Any, Any]:
+        """Return what answers *op* from layer *depth* inwards."""
+        found = self._handlers.get((depth, op))
+        if found is None:
+            found = self._handlers[depth, op] = self._bind(depth, op)
+        return found
+
+    async def open(self) -> None:
+        await self.backend.open()
+
+    async def close(self) -> None:
+        try:
+            for layer in self.layers:
+                await layer.close()
+        finally:
+            await self.backend.close()
+
+    def plan(self) -> Plan:
+        operations = [self._planned(op) for op in self.served[0]]
+        operations.sort(key=lambda planned: planned.operation)
+        return Plan(
+            backend=self.backend.name,
+            layers=tuple(
+                PlannedLayer(layer.slot, repr(layer), getattr(layer, "shared", None))
+                for layer in self.layers
+            ),
+            operations=tuple(operations),
+            lost=tuple(self._lost()),
+            amplification=max((planned.worst.attempts for planned in operations), default=1),
+        )
+
+    def _binder(self, depth: int) -> Any:
+        return lambda op: self.handler(depth, op)
+
+    def _bind(self, depth: int, op: type[Operation[Any]]) -> Handler[Any, Any]:
+        if op not in self.served[depth]:
+            return self._refusal(op)
+        if depth == len(self.layers):
+            if "emulated" in self.served[depth][op].features:
+                single = self.handler(depth, cast("type[Batch[Any]]", op).single)
+                return emulate(single, self.runtime)
+            return self.backend.handler(op)
+        layer = self.layers[depth]
+        inner = self.handler(depth + 1, op)
+        return layer.bind(op, inner, self.sites[depth]) if layer.wants(op) else inner
+
+    def _refusal(self, op: type[Operation[Any]]) -> Handler[Any, Any]:
+        taken = next((lost.layer for lost in self._lost() if lost.operation == op.__name__), None)
+        if taken:
+            message = f"{op.__name__} is taken away by {taken}"
+        else:
+            can = ", ".join(sorted(served.__name__ for served in self.served[0])) or "nothing"
+            message = f"{op.__name__} is not served; it serves {can}"
+
+        async def refuse(op: Operation[Any]) -> Any:
+            del op
+            raise Unsupported(message)
+
+        return refuse
+
+    def _lost(self) -> list[Lost]:
+        return [
+            Lost(op.__name__, repr(self.layers[depth]))
+            for depth in range(len(self.layers) - 1, -1, -1)
+            for op in self.served[depth + 1]
+            if op not in self.served[depth]
+        ]
+
+    def _planned(self, op: type[Operation[Any]]) -> PlannedOperation:
+        active = [layer for layer in self.layers if layer.wants(op)]
+        worst = Worst()
+        for layer in reversed(active):
+            worst = layer.worst(op, worst)
+        return PlannedOperation(
+            operation=op.__name__,
+            writes=op.writes,
+            slots=tuple(layer.slot for layer in active),
+            worst=worst,
+            features=tuple(sorted(self.served[0][op].features)),
+        )
+
+
+def _with_halves(layers: list[Layer]) -> list[Layer]:
+    """Put the attempt halves in their slot, where some layer makes attempts differ from calls."""
+    if not any(layer.repeats for layer in layers):
+        return layers
+    halves = [half for layer in layers if (half := layer.attempt_half()) is not None]
+    place = next(
+        (at for at, layer in enumerate(layers) if SLOTS.index(layer.slot) > _ATTEMPTS), len(layers)
+    )
+    return [*layers[:place], *halves, *layers[place:]]
+
+
+def _with_batches(backend: Backend[Any]) -> Capabilities:
+    """Add the batches that singles answer, where the backend has none of its own."""
+    served = backend.capabilities()
+    more: dict[type[Operation[Any]], Serves] = dict(served)
+    for batch in backend.batches:
+        if batch not in served and batch.single in served:
+            more[batch] = Serves(frozenset({"emulated"}))
+    return Capabilities(more)
