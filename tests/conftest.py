@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
+from lamina.testing.plugin import pytest_configure, pytest_pyfunc_call
 
-import pytest
-
-from lamina.testing.clock import run
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "realtime: runs on asyncio's own loop and clock")
-    config.addinivalue_line("markers", "server: talks to a server on loopback, in real time")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    main = test(**{name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters})
-    real = any(pyfuncitem.get_closest_marker(name) for name in ("realtime", "server"))
-    asyncio.run(main) if real else run(main)
-    return True
+__all__ = ["pytest_configure", "pytest_pyfunc_call"]

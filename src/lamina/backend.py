@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, cast
 
 from lamina.capabilities import Capabilities, Serves
 from lamina.runtime import Runtime
@@ -45,6 +45,8 @@ class Backend(ABC, Generic[F_co]):
     """
 
     name: str
+    runtime: Runtime
+    """Time and tasks: of the stack that it stands under, one of its own before that."""
     batches: ClassVar[tuple[type[Batch[Any]], ...]] = ()
     needs_open: ClassVar[bool] = False
     """Whether ``open`` must come before the first operation."""
@@ -57,17 +59,10 @@ class Backend(ABC, Generic[F_co]):
         found = ((name, getattr(method, _MARK, None)) for name, method in marked)
         cls._methods = {mark[0]: (name, mark[1]) for name, mark in found if mark is not None}
 
-    @property
-    def runtime(self) -> Runtime:
-        """Time and tasks, from the stack that it stands under; one of its own before that."""
-        made = self.__dict__.get("_runtime")
-        if made is None:
-            made = self.__dict__["_runtime"] = Runtime()
-        return cast("Runtime", made)
-
-    @runtime.setter
-    def runtime(self, runtime: Runtime) -> None:
-        self.__dict__["_runtime"] = runtime
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        made = super().__new__(cls)
+        made.runtime = Runtime()
+        return made
 
     @abstractmethod
     def facade(self, bound: Bound) -> F_co:

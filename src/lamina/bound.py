@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, final
 
 from lamina.errors import Closed, StorageError, WrongLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lamina.capabilities import Capabilities
     from lamina.operation import Handler, Operation, R
     from lamina.plan import Plan
     from lamina.runtime import Runtime
+
+
+L = TypeVar("L")
 
 
 class Opens(Protocol):
@@ -90,6 +93,7 @@ class Bound:
         handler: Callable[[type[Operation[Any]]], Handler[Any, Any]],
         opens: Opens,
         needs_open: bool,
+        layers: Sequence[object] = (),
     ) -> None:
         self.backend = backend
         self.capabilities = capabilities
@@ -97,6 +101,7 @@ class Bound:
         self._plan = plan
         self._make = handler
         self._opens = opens
+        self._layers = layers
         self._gate = Gate(backend, runtime, needs_open=needs_open)
         self._handlers: dict[type[Operation[Any]], Handler[Any, Any]] = {}
 
@@ -109,6 +114,10 @@ class Bound:
         if found is None:
             found = self._handlers[op] = _entered(self._gate, self._make(op))
         return cast("Handler[Operation[R], R]", found)
+
+    def layer(self, kind: type[L]) -> L | None:
+        """Return this stack's own layer of that class, None if it has none."""
+        return next((layer for layer in self._layers if isinstance(layer, kind)), None)
 
     async def send(self, op: Operation[R]) -> R:
         """Send one operation and return its answer."""

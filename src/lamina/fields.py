@@ -21,7 +21,7 @@ from lamina.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _SCALARS: Final = (str, bytes, int, float, bool, type(None), Vector, SparseVector, Json, Filter)
 _CONTENT: Final = (bytes, Json, Vector, SparseVector)
@@ -123,7 +123,7 @@ def keyer(fields: dict[str, Any]) -> Callable[[Any], Any]:
     return _compiled("identity", lines)
 
 
-def _is_operation(hint: type) -> bool:
+def _is_operation(hint: Any) -> bool:
     return hasattr(hint, "repeatable")
 
 
@@ -147,8 +147,8 @@ def _tagged(value: Any) -> Any:
     if value is None or isinstance(value, str | bytes):
         return value
     if isinstance(value, tuple):
-        return tuple(_tagged(item) for item in cast("tuple[Any, ...]", value))
-    if isinstance(value, Filter) or _is_operation(type(value)):
+        return tuple(_tagged(item) for item in cast("Sequence[Any]", value))
+    if isinstance(value, Filter) or _is_operation(value):
         asked = value.key() if isinstance(value, Filter) else value.identity()
         return (type(value).__name__, asked)
     return (type(value).__name__, value)
@@ -159,15 +159,11 @@ def size(value: Any) -> str:
         return f"<{len(value)} bytes>"
     if isinstance(value, str):
         return f"<{len(value)} characters>"
-    return (
-        f"<{len(cast('tuple[Any, ...]', value))} items>"
-        if isinstance(value, tuple)
-        else repr(value)
-    )
+    return shown(value)
 
 
 def shown(value: Any, most: int = 80) -> str:
     if isinstance(value, tuple):
-        return f"<{len(cast('tuple[Any, ...]', value))} items>"
+        return f"<{len(cast('Sequence[Any]', value))} items>"
     text = repr(value[: most + 1] if isinstance(value, str) else value)
     return text if len(text) <= most else f"{text[:most]}..."

@@ -12,12 +12,12 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, final
 
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 Scalar: TypeAlias = str | int | float | bool
 Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -107,7 +107,8 @@ class Contains(Filter):
         found = lookup(metadata, self.field)
         if not isinstance(found, list | tuple):
             return False
-        return any(kind(item) == kind(self.value) and item == self.value for item in found)
+        items = cast("Sequence[Any]", found)
+        return any(kind(item) == kind(self.value) and item == self.value for item in items)
 
     def key(self) -> tuple[Any, ...]:
         return ("contains", self.field, kind(self.value), self.value)
@@ -177,7 +178,7 @@ class Field:
         Invalid: The name is not made of identifiers and dots, or a value is no finite scalar.
     """
 
-    __hash__ = None  # type: ignore[assignment]  # == builds a filter, so fields cannot be keys
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # == builds a filter, so fields cannot be keys
 
     def __init__(self, name: str) -> None:
         if not all(step.isidentifier() and step.isascii() for step in name.split(".")):
@@ -235,10 +236,11 @@ F: Final = _Fields()
 def lookup(metadata: Mapping[str, Any], field: str) -> Any:
     """Return what *field* names in *metadata*, or a marker that equals nothing."""
     found: Any = metadata
+    step: str
     for step in field.split("."):
         if not isinstance(found, Mapping) or step not in found:
             return _MISSING
-        found = found[step]
+        found = cast("Mapping[str, Any]", found)[step]
     return found
 
 

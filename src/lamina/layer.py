@@ -111,7 +111,7 @@ class Layer:
             return NotImplemented
         return self.options() == other.options()
 
-    __hash__ = None  # type: ignore[assignment]  # compared by its options, which may be changed
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # compared by its options, which may be changed
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self).__init__).parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, final
 from lamina.batches import emulate
 from lamina.bound import Bound
 from lamina.capabilities import Capabilities, Serves
-from lamina.errors import StackError, Unsupported
+from lamina.errors import Unsupported
 from lamina.layer import SLOTS
 from lamina.plan import Lost, Plan, PlannedLayer, PlannedOperation, Worst
 from lamina.rules import check
@@ -16,7 +16,7 @@ from lamina.runtime import Runtime
 from lamina.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lamina.backend import Backend
     from lamina.layer import Layer
@@ -65,7 +65,7 @@ class Stack:
             return NotImplemented
         return self.layers == other.layers and self.allow == other.allow
 
-    __hash__ = None  # type: ignore[assignment]  # compared by its layers, which compare by options
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # compared by its layers, which compare by options
 
     def __repr__(self) -> str:
         return f"Stack({', '.join(map(repr, self.layers))})"
@@ -100,6 +100,7 @@ class _Assembly:
             handler=lambda op: self.handler(0, op),
             opens=self,
             needs_open=self.backend.needs_open,
+            layers=self.layers,
         )
 
     def handler(self, depth: int, op: type[Operation[Any]]) -> Handler[Any, Any]:
@@ -133,8 +134,11 @@ class _Assembly:
             amplification=max((planned.worst.attempts for planned in operations), default=1),
         )
 
-    def _binder(self, depth: int) -> Any:
-        return lambda op: self.handler(depth, op)
+    def _binder(self, depth: int) -> Callable[[type[Operation[Any]]], Handler[Any, Any]]:
+        def bind(op: type[Operation[Any]]) -> Handler[Any, Any]:
+            return self.handler(depth, op)
+
+        return bind
 
     def _bind(self, depth: int, op: type[Operation[Any]]) -> Handler[Any, Any]:
         if op not in self.served[depth]:

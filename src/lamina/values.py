@@ -16,13 +16,14 @@ from typing import (
     NoReturn,
     TypeAlias,
     TypeVar,
+    cast,
     final,
 )
 
 from lamina.errors import Corrupt, Invalid, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
@@ -250,8 +251,8 @@ class FrozenDict(dict[str, Any]):
         msg = "answers are immutable and may be shared; thaw(answer) gives a copy of your own"
         raise TypeError(msg)
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]  # refuses every change
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]  # refuses every change
+    __setitem__ = __delitem__ = __ior__ = _refuse  # refuses every change
+    clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]  # refuses every change
 
     def __hash__(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]  # immutable, so it may be a key
         return hash(frozenset(self.items()))
@@ -263,18 +264,19 @@ class FrozenDict(dict[str, Any]):
 def freeze(value: Any) -> Any:
     """Return *value* with dicts and lists inside replaced by ones that cannot be changed."""
     if isinstance(value, Mapping):
-        return FrozenDict({name: freeze(item) for name, item in value.items()})
+        names = cast("Mapping[str, Any]", value)
+        return FrozenDict({name: freeze(item) for name, item in names.items()})
     if isinstance(value, list | tuple):
-        return tuple(freeze(item) for item in value)
+        return tuple(freeze(item) for item in cast("Sequence[Any]", value))
     return value
 
 
 def thaw(value: Any) -> Any:
     """Return a copy of *value* made of plain dicts and lists, the caller's own."""
     if isinstance(value, Mapping):
-        return {name: thaw(item) for name, item in value.items()}
+        return {name: thaw(item) for name, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [thaw(item) for item in value]
+        return [thaw(item) for item in cast("Sequence[Any]", value)]
     return value
 
 
@@ -321,11 +323,11 @@ def _check_names(value: Any, depth: int = 0) -> None:
         msg = "not JSON: nested deeper than 200"
         raise Invalid(msg)
     if isinstance(value, Mapping):
-        for name, item in value.items():
+        for name, item in cast("Mapping[object, Any]", value).items():
             if not isinstance(name, str):
                 msg = f"not JSON: an object's key must be str, got {type(name).__name__}"
                 raise Invalid(msg)
             _check_names(item, depth + 1)
     elif isinstance(value, list | tuple):
-        for item in value:
+        for item in cast("Sequence[Any]", value):
             _check_names(item, depth + 1)

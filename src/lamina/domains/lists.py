@@ -15,21 +15,21 @@ _INTEGER: Final = re.compile(rb"-?[0-9]{1,19}")
 _LARGEST: Final = 2**63 - 1
 
 
-def appended(stored: bytes | None, item: Json, keep_last: int | None) -> tuple[bytes, int]:
-    """Return the list under a key with *item* at its end, and its length.
+def appended(stored: bytes | None, new: Sequence[Json], keep_last: int | None) -> tuple[bytes, int]:
+    """Return the list under a key with the *new* items at its end, and its length.
 
     Raises:
         Invalid: What is stored is not a JSON list.
     """
     try:
-        found = [] if stored is None else Json(stored).thaw()
+        found: Any = [] if stored is None else Json(stored).thaw()
     except Corrupt as error:
         msg = "what is stored is not a JSON list"
         raise Invalid(msg) from error
     if not isinstance(found, list):
         msg = "what is stored is not a JSON list"
         raise Invalid(msg)
-    items: Sequence[Any] = [*cast("list[Any]", found), item.thaw()]
+    items: Sequence[Any] = [*cast("Sequence[Any]", found), *(item.thaw() for item in new)]
     items = items if keep_last is None else items[-keep_last:]
     return Json.of(items).data, len(items)
 

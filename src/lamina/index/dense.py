@@ -128,8 +128,10 @@ class DenseRows:
     def _score(self, rows: Doubles, norms: Doubles, query: Doubles, length: float) -> Doubles:
         if self._metric == "euclidean":
             rows -= query
-            return 1.0 / (1.0 + np.einsum("ij,ij->i", rows, rows))
-        dots = np.einsum("ij,j->i", rows, query)  # not BLAS: equal rows must score alike anywhere
+            distances: Doubles = np.einsum("ij,ij->i", rows, rows)
+            return 1.0 / (1.0 + distances)
+        # einsum, not BLAS: equal rows must score alike wherever they lie
+        dots: Doubles = np.einsum("ij,j->i", rows, query)
         if self._metric == "dot":
             return (1.0 + dots) / 2.0
         lengths = norms * length
@@ -146,13 +148,14 @@ def _product(rows: Floats, query: Floats) -> Floats:
     """
     streams = min(_STREAMS, 8192 // max(1, len(query)))
     length = len(rows) // max(1, streams)
+    dots: Floats = np.empty(len(rows), dtype=np.float32)
     if length < _CHUNK or streams < 2:
-        return np.einsum("ij,j->i", rows, query)
+        np.einsum("ij,j->i", rows, query, out=dots)
+        return dots
     whole = streams * length
     places = rows[:whole].reshape(streams, length, -1).transpose(1, 0, 2)
-    dots: Floats = np.empty(len(rows), dtype=np.float32)
     dots[:whole] = np.matmul(places, query).T.ravel()
-    dots[whole:] = np.einsum("ij,j->i", rows[whole:], query)
+    np.einsum("ij,j->i", rows[whole:], query, out=dots[whole:])
     return dots
 
 

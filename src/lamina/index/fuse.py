@@ -31,7 +31,8 @@ def fuse(first: Ranked, second: Ranked, top_k: int, fusion: Fusion) -> Ranked:
     give = _by_rank if fusion == "rrf" else _by_distribution
     slots, places = np.unique(np.concatenate((first[0], second[0])), return_inverse=True)
     given = np.concatenate((give(first[1]), give(second[1])))
-    sums = np.bincount(places, weights=given, minlength=len(slots))
+    sums = np.zeros(len(slots))
+    np.add.at(sums, places, given)
     return rank(slots, sums, top_k)
 
 
@@ -41,7 +42,6 @@ def _by_rank(scores: Floats) -> Doubles:
 
 def _by_distribution(scores: Floats) -> Doubles:
     exact = scores.astype(np.float64)
+    mean = float(exact.mean()) if len(exact) else 0.0
     deviation = float(exact.std()) if len(exact) else 0.0
-    if deviation == 0.0:
-        return np.full(len(exact), 0.5)
-    return 0.5 + (exact - exact.mean()) / (6.0 * deviation)
+    return 0.5 + (exact - mean) / (6.0 * deviation or 1.0)

@@ -50,9 +50,8 @@ class SparseRows:
             if found is None:
                 continue
             slots, values = found.arrays()
-            if idf:
-                weight *= _idf(total, int(np.count_nonzero(alive[slots])))
-            scores[slots] += weight * values
+            rarity = _idf(total, int(np.count_nonzero(alive[slots]))) if idf else 1.0
+            scores[slots] += rarity * weight * values
             common[slots] = True
         hits = np.flatnonzero(common & chosen)
         return rank(hits, scores[hits], top_k)

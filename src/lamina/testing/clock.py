@@ -94,8 +94,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if len(self._poller.get_map()) > 1:  # more than the loop's own pipe
             return self._keep_pace(until, left)
         if until == math.inf:
-            msg = f"nothing can wake {_names(self)}"
-            raise DeadlockError(msg)
+            raise DeadlockError("nothing can wake " + _names(self))
         self._advance(until)
         return []
 
@@ -107,8 +106,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _advance(self, when: float) -> None:
         self._now = max(self._now, when)
-        # After half a year a nanosecond is less than a float can add: no timer would be due.
-        self._clock_resolution = max(self._finest, math.ulp(self._now))
+        self._clock_resolution = max(self._finest, math.ulp(self._now))  # or late timers stick
 
     def _process_events(self, event_list: Events) -> None:
         super()._process_events(event_list)  # type: ignore[misc]  # asyncio's hook for subclasses
@@ -211,8 +209,7 @@ def _complete(loop: VirtualLoop, main: Coroutine[Any, Any, T], *, debug: bool) -
 
 def _judge(left: str, contexts: list[dict[str, Any]]) -> None:
     if left:
-        msg = f"left behind: {left}"
-        raise LeakedTasks(msg)
+        raise LeakedTasks("left behind: " + left)
     if contexts:
         raise Unhandled("; ".join(map(_told, contexts))) from contexts[0].get("exception")
 

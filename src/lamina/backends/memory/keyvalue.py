@@ -90,7 +90,7 @@ class MemoryKeyValue(KeyValueBackend):
         if op.idempotency and once in self._appends:
             return self._appends[once]
         found = self._found((op.scope, op.key))
-        data, length = appended(found[0] if found else None, op.item, op.keep_last)
+        data, length = appended(found[0] if found else None, op.items, op.keep_last)
         self._replace((op.scope, op.key), data, op.ttl)
         if op.idempotency:
             self._appends[once] = length

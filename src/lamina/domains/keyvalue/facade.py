@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from lamina.backend import Backend
 from lamina.domains.store import Facade, values_of
+from lamina.errors import Invalid
 from lamina.values import Json, Outcome
 
 if TYPE_CHECKING:
@@ -126,8 +127,28 @@ class KeyValue(Facade):
         Raises:
             Invalid: What is stored is not a JSON list.
         """
-        op = Append(key, Json.of(item), ttl, keep_last, idempotency, scope=self._scope)
-        return self.bound.send(op)
+        return self.extend(key, (item,), ttl=ttl, keep_last=keep_last, idempotency=idempotency)
+
+    def extend(
+        self,
+        key: str,
+        items: Sequence[Any],
+        /,
+        *,
+        ttl: float | None = None,
+        keep_last: int | None = None,
+        idempotency: str | None = None,
+    ) -> Coroutine[Any, Any, int]:
+        """Append JSON *items* to the list under *key*, all or none; return the new length.
+
+        Raises:
+            Invalid: There are no items, or what is stored is not a JSON list.
+        """
+        if not items:
+            msg = "there must be at least one item to append"
+            raise Invalid(msg)
+        given = tuple(Json.of(item) for item in items)
+        return self.bound.send(Append(key, given, ttl, keep_last, idempotency, scope=self._scope))
 
     def increment(
         self, key: str, by: int = 1, /, *, ttl: float | None = None

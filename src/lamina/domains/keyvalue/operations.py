@@ -86,14 +86,14 @@ class CompareAndSet(Operation[None]):
 
 @operation("keyvalue", writes=True, idempotent=False)
 class Append(Operation[int]):
-    """Append one item to the JSON list under the key (absent: empty); gives the new length.
+    """Append *items*, all or none, to the JSON list under the key (absent: empty); gives its length.
 
     *keep_last* drops older items. *ttl* starts anew when given, else stays. With an
     *idempotency* key the same append is carried out once.
     """
 
     key: Key
-    item: Json
+    items: tuple[Json, ...]
     ttl: Seconds | None = None
     keep_last: Count | None = None
     idempotency: Key | None = None

@@ -1,0 +1,5 @@
+"""Timeout: end an attempt that takes too long."""
+
+from lamina.layers.timeout.layer import Timeout
+
+__all__ = ["Timeout"]

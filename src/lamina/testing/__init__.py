@@ -1,0 +1,107 @@
+"""Tools to test layers, backends, and programs that use them; loaded when first asked for.
+
+``run``, ``explore`` and ``sweep`` give time, schedules and cancellation; ``ScriptedKeyValue`` and
+its like answer by script; ``Faulty`` injects errors; the contracts (which need pytest) say what
+every backend and layer must do; ``lamina.testing.plugin`` runs ``async def`` tests.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from lamina.testing.clock import (
+        DeadlockError,
+        LeakedTasks,
+        TookTooLong,
+        Unhandled,
+        VirtualLoop,
+        explore,
+        run,
+        schedules,
+    )
+    from lamina.testing.contracts import (
+        DocumentsContract,
+        KeyValueContract,
+        LayerContract,
+        MediaContract,
+        VectorsContract,
+    )
+    from lamina.testing.faulty import Faulty
+    from lamina.testing.scripted import (
+        Expectation,
+        ScriptedDocuments,
+        ScriptedKeyValue,
+        ScriptedMedia,
+        ScriptedVectors,
+        UnexpectedOperation,
+    )
+    from lamina.testing.sweep import Sweep, sweep
+
+__all__ = [
+    "DeadlockError",
+    "DocumentsContract",
+    "Expectation",
+    "Faulty",
+    "KeyValueContract",
+    "LayerContract",
+    "LeakedTasks",
+    "MediaContract",
+    "ScriptedDocuments",
+    "ScriptedKeyValue",
+    "ScriptedMedia",
+    "ScriptedVectors",
+    "Sweep",
+    "TookTooLong",
+    "UnexpectedOperation",
+    "Unhandled",
+    "VectorsContract",
+    "VirtualLoop",
+    "explore",
+    "run",
+    "schedules",
+    "sweep",
+]
+
+_CLOCK: Final = "lamina.testing.clock"
+_CONTRACTS: Final = "lamina.testing.contracts"
+_SCRIPTED: Final = "lamina.testing.scripted"
+_SWEEP: Final = "lamina.testing.sweep"
+_HOMES: Final = {
+    "DeadlockError": _CLOCK,
+    "DocumentsContract": _CONTRACTS,
+    "Expectation": _SCRIPTED,
+    "Faulty": "lamina.testing.faulty",
+    "KeyValueContract": _CONTRACTS,
+    "LayerContract": _CONTRACTS,
+    "LeakedTasks": _CLOCK,
+    "MediaContract": _CONTRACTS,
+    "ScriptedDocuments": _SCRIPTED,
+    "ScriptedKeyValue": _SCRIPTED,
+    "ScriptedMedia": _SCRIPTED,
+    "ScriptedVectors": _SCRIPTED,
+    "Sweep": _SWEEP,
+    "TookTooLong": _CLOCK,
+    "UnexpectedOperation": _SCRIPTED,
+    "Unhandled": _CLOCK,
+    "VectorsContract": _CONTRACTS,
+    "VirtualLoop": _CLOCK,
+    "explore": _CLOCK,
+    "run": _CLOCK,
+    "schedules": _CLOCK,
+    "sweep": _SWEEP,
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    # Not kept here: `sweep` is a function, and also the name of the module that holds it.
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
