@@ -1,0 +1,184 @@
+"""One async storage interface for bots and agents: backends behind composable layers.
+
+Everything public is found here and loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.backend import Backend, serves
+    from lamina.backends.files import FilesMedia
+    from lamina.backends.memory import (
+        MemoryDocuments,
+        MemoryKeyValue,
+        MemoryMedia,
+        MemoryVectors,
+    )
+    from lamina.backends.sqlite import SqliteDocuments, SqliteKeyValue, SqliteVectors
+    from lamina.bound import Bound
+    from lamina.context import Call, call
+    from lamina.capabilities import Capabilities, Serves
+    from lamina.domains.documents import Documents
+    from lamina.domains.keyvalue import KeyValue
+    from lamina.domains.media import FileSource, Media, Source
+    from lamina.domains.store import Store
+    from lamina.domains.vectors import Vectors
+    from lamina.errors import (
+        AuthError,
+        BackendError,
+        BatchFailed,
+        CircuitOpen,
+        Closed,
+        Conflict,
+        Corrupt,
+        DeadlineExceeded,
+        Invalid,
+        LaminaError,
+        LimitReached,
+        RateLimited,
+        Rejected,
+        StackError,
+        StorageError,
+        Throttled,
+        TimedOut,
+        Unavailable,
+        Unsupported,
+        WrongLoop,
+    )
+    from lamina.filters import F, Filter
+    from lamina.layer import Layer
+    from lamina.layers.breaker import Breaker
+    from lamina.layers.cache import Cache
+    from lamina.layers.log import Log
+    from lamina.layers.metrics import Metrics
+    from lamina.layers.retry import Retry
+    from lamina.layers.timeout import Timeout
+    from lamina.operation import Batch, Operation
+    from lamina.plan import Plan
+    from lamina.runtime import Runtime
+    from lamina.site import Site
+    from lamina.stack import Stack
+    from lamina.storage import UnifiedStorage, open  # noqa: A004  # lamina.open is the name
+    from lamina.values import Done, Failed, Json, Page, SparseVector, Vector, freeze, thaw
+
+_HOMES = {
+    "lamina.backend": "Backend serves",
+    "lamina.bound": "Bound",
+    "lamina.context": "Call call",
+    "lamina.capabilities": "Capabilities Serves",
+    "lamina.domains.documents": "Documents",
+    "lamina.domains.keyvalue": "KeyValue",
+    "lamina.domains.media": "FileSource Media Source",
+    "lamina.domains.store": "Store",
+    "lamina.domains.vectors": "Vectors",
+    "lamina.errors": "AuthError BackendError BatchFailed CircuitOpen Closed Conflict Corrupt "
+    "DeadlineExceeded Invalid LaminaError LimitReached RateLimited Rejected StackError "
+    "StorageError Throttled TimedOut Unavailable Unsupported WrongLoop",
+    "lamina.filters": "F Filter",
+    "lamina.layer": "Layer",
+    "lamina.layers.breaker": "Breaker",
+    "lamina.layers.cache": "Cache",
+    "lamina.layers.log": "Log",
+    "lamina.layers.metrics": "Metrics",
+    "lamina.layers.retry": "Retry",
+    "lamina.layers.timeout": "Timeout",
+    "lamina.operation": "Batch Operation",
+    "lamina.plan": "Plan",
+    "lamina.runtime": "Runtime",
+    "lamina.site": "Site",
+    "lamina.stack": "Stack",
+    "lamina.storage": "UnifiedStorage open",
+    "lamina.values": "Done Failed Json Page SparseVector Vector freeze thaw",
+    "lamina.backends.files": "FilesMedia",
+    "lamina.backends.memory": "MemoryDocuments MemoryKeyValue MemoryMedia MemoryVectors",
+    "lamina.backends.sqlite": "SqliteDocuments SqliteKeyValue SqliteVectors",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AuthError",
+    "Backend",
+    "BackendError",
+    "Batch",
+    "BatchFailed",
+    "Bound",
+    "Breaker",
+    "Cache",
+    "Call",
+    "Capabilities",
+    "CircuitOpen",
+    "Closed",
+    "Conflict",
+    "Corrupt",
+    "DeadlineExceeded",
+    "Documents",
+    "Done",
+    "F",
+    "Failed",
+    "FileSource",
+    "FilesMedia",
+    "Filter",
+    "Invalid",
+    "Json",
+    "KeyValue",
+    "LaminaError",
+    "Layer",
+    "LimitReached",
+    "Log",
+    "Media",
+    "MemoryDocuments",
+    "MemoryKeyValue",
+    "MemoryMedia",
+    "MemoryVectors",
+    "Metrics",
+    "Operation",
+    "Page",
+    "Plan",
+    "RateLimited",
+    "Rejected",
+    "Retry",
+    "Runtime",
+    "Serves",
+    "Site",
+    "Source",
+    "SparseVector",
+    "SqliteDocuments",
+    "SqliteKeyValue",
+    "SqliteVectors",
+    "Stack",
+    "StackError",
+    "StorageError",
+    "Store",
+    "Throttled",
+    "TimedOut",
+    "Timeout",
+    "Unavailable",
+    "UnifiedStorage",
+    "Unsupported",
+    "Vector",
+    "Vectors",
+    "WrongLoop",
+    "__version__",
+    "call",
+    "freeze",
+    "open",
+    "serves",
+    "thaw",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        msg = f"module 'lamina' has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lamina.operation import Batch, Handler, Operation, R
 
 F_co = TypeVar("F_co", covariant=True)
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 _Self = TypeVar("_Self")
 _O = TypeVar("_O", bound="Operation[Any]")
 _MARK: Final = "_lamina_serves"
@@ -76,12 +75,12 @@ class Backend(ABC, Generic[F_co]):
         """Return what answers *op*, which is among its capabilities."""
         return cast("Handler[Operation[R], R]", getattr(self, self._methods[op][0]))
 
-    async def open(self) -> None:  # noqa: B027  # nothing to connect is the common case
+    async def open(self) -> None:  # nothing to connect is the common case
         """Connect.
 
         Raises:
             StorageError: It cannot be reached, or the settings are wrong.
         """
 
-    async def close(self) -> None:  # noqa: B027  # nothing to let go of is the common case
+    async def close(self) -> None:  # nothing to let go of is the common case
         """Let go of connections, files and threads; called once, also if ``open`` failed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from lamina.call import current
+from lamina.context import current
 from lamina.errors import StorageError
 from lamina.values import Done, Failed
 

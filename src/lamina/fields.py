@@ -30,6 +30,7 @@ _SIMPLE: Final = (str, bytes)
 
 
 def allowed(hint: Any) -> bool:
+    """Tell whether an operation may have a field of this type."""
     origin = get_origin(hint)
     if origin is Annotated:
         return allowed(get_args(hint)[0])
@@ -45,12 +46,14 @@ def allowed(hint: Any) -> bool:
 
 
 def marked(hint: Any, mark: str) -> bool:
+    """Tell whether the type, or one inside it, carries *mark*."""
     if get_origin(hint) is Annotated:
         return mark in get_args(hint)[1:]
     return any(marked(part, mark) for part in get_args(hint))
 
 
 def is_content(hint: Any) -> bool:
+    """Tell whether a field of this type is left out of every repr."""
     if marked(hint, CONTENT):
         return True
     parts = get_args(hint)
@@ -72,7 +75,7 @@ def _checks(name: str, hint: Any) -> list[str]:
     value, indent = f"self.{name}", "    "
     if get_origin(hint) is tuple:
         parts = get_args(hint)
-        if len(parts) == 2 and parts[1] is Ellipsis:  # noqa: PLR2004  # tuple[T, ...]
+        if len(parts) == 2 and parts[1] is Ellipsis:  # tuple[T, ...]
             inner = _checks("item", parts[0])
             if not inner:
                 return []
@@ -102,7 +105,7 @@ def _check_of(options: tuple[Any, ...], value: str, name: str) -> list[str]:
             ]
         if marked(hint, POSITIVE):
             return [f"check_positive({value}, what={name!r})"]
-        if len(options) <= 2 and (hint is str or marked(hint, CONTENT)):  # noqa: PLR2004  # T | None
+        if len(options) <= 2 and (hint is str or marked(hint, CONTENT)):  # T | None
             return [f"check_text({value}, what={name!r})"]
         if hint is bytes:
             return [f"if type({value}) is not bytes:", f"    check_bytes({value}, what={name!r})"]
@@ -155,6 +158,7 @@ def _tagged(value: Any) -> Any:
 
 
 def size(value: Any) -> str:
+    """Return how large content is, to be shown in its place."""
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     if isinstance(value, str):
@@ -163,6 +167,7 @@ def size(value: Any) -> str:
 
 
 def shown(value: Any, most: int = 80) -> str:
+    """Return a short repr."""
     if isinstance(value, tuple):
         return f"<{len(cast('Sequence[Any]', value))} items>"
     text = repr(value[: most + 1] if isinstance(value, str) else value)

@@ -253,13 +253,13 @@ def kind(value: object) -> str:
     return "string" if isinstance(value, str) else "other"
 
 
-def _parts(join: type[Every] | type[Some], part: Filter) -> tuple[Filter, ...]:
+def _parts(join: type[Every | Some], part: Filter) -> tuple[Filter, ...]:
     return part.parts if isinstance(part, join) else (part,)
 
 
 def _scalar(value: Scalar) -> Scalar:
     if kind(value) == "other" or (isinstance(value, float) and not math.isfinite(value)):
-        msg = f"a filter compares with a string, a finite number or a bool, got {type(value).__name__}"
+        msg = f"a filter compares text, finite numbers and bools, got {type(value).__name__}"
         raise Invalid(msg)
     return value
 

@@ -77,7 +77,7 @@ def _cache_inside(layers: Sequence[Layer]) -> str | None:
 
 def _two_retries(layers: Sequence[Layer]) -> str | None:
     found = [layer for layer in layers if layer.slot == "retry"]
-    if len(found) < 2:  # noqa: PLR2004  # a pair
+    if len(found) < 2:  # a pair
         return None
     return (
         f"{found[0]!r} and {found[1]!r} multiply their attempts; keep one, "

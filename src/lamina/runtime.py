@@ -9,13 +9,13 @@ import time
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-from lamina.call import current, remaining
+from lamina.context import current, remaining
 from lamina.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from lamina.call import Call
+    from lamina.context import Call
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("lamina.runtime")
@@ -32,7 +32,7 @@ class Runtime:
     def __init__(
         self, *, rng: random.Random | None = None, grace: float = 5.0, room: int = 256
     ) -> None:
-        self.rng = rng or random.Random()  # noqa: S311  # jitter, no secret
+        self.rng = rng or random.Random()  # jitter, no secret
         self.grace = grace
         self.room = room
         self.skipped = 0
@@ -60,7 +60,7 @@ class Runtime:
         """
         left = remaining(self.now())
         if seconds > left:
-            msg = f"{max(left, 0.0):.3g} s are left of the deadline, a wait of {seconds:.3g} s does not fit"
+            msg = f"a wait of {seconds:.3g} s does not fit before the deadline"
             raise DeadlineExceeded(msg, sent="no")
         await asyncio.sleep(seconds)
 

@@ -75,7 +75,7 @@ class Facade:
         check_key(scope, what="scope")
         made = type(self).__new__(type(self))
         made.__dict__.update(self.__dict__)
-        made._scope = scope
+        made._scope = scope  # noqa: SLF001  # its own class
         return made
 
     def check(self) -> Coroutine[Any, Any, None]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.index.dense import Metric
     from lamina.index.fuse import Fusion
     from lamina.index.kinds import Kind
-    from lamina.index.ranking import Doubles, Floats, Mask, Ranked
+    from lamina.index.ranking import Floats, Mask, Ranked
     from lamina.values import SparseVector, Vector
 
 _ANN_FROM: Final = 20_000  # below, the exact product takes a millisecond or two
@@ -36,7 +36,7 @@ class VectorIndex:
 
     Insertion order breaks ties and orders `select`; putting an id again moves it to the end.
     Records lie in slots; dropped and replaced ones leave dead slots, which are squeezed out when
-    they are a fifth of all (100 ms for 100,000 of 256 numbers).
+    they are a fifth of all (see benchmarks/bench_index.py).
 
     Scores: cosine ``(1 + cos) / 2``, dot ``(1 + dot) / 2``, euclidean ``1 / (1 + distance**2)``,
     sparse the inner product; rounded to float32 before sorting. A zero vector's cosine is 0.

@@ -17,7 +17,8 @@ Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
 _ROUND: Final = 2.0**-24  # float32's relative rounding error
 _LONGEST: Final = 1e18  # longer, and float32 products overflow
 _CHUNK: Final = 1024  # rows at a time: 1 MB of 256 numbers, and short under the GIL
-_STREAMS: Final = 8
+_STREAMS: Final = 4  # BLAS multiplies 4 rows at a time
+_UNTHREADED: Final = 8192  # numbers in a matrix for which BLAS surely starts no thread
 _SMALL: Final = 16  # a selection below 1/16 of the rows is scored row by row
 
 
@@ -142,18 +143,17 @@ class DenseRows:
 def _product(rows: Floats, query: Floats) -> Floats:
     """Return ``rows @ query`` on one core, without the GIL.
 
-    BLAS would start threads, and these spin: on two busy cores a 6 ms product was seen to take
-    400 ms. Matrices of few rows stay below its threshold; taking them from 8 distant places
-    keeps 8 streams of memory busy (6.5 ms in place of 8.5 for 100,000 rows of 256).
+    Left to itself BLAS starts threads, and these spin: with both of two cores busy a 6 ms product
+    took up to 400 ms. So it gets many matrices of 4 rows, too small for threads; taken from 4
+    distant places they keep 4 streams of memory busy (6.5 ms where einsum needs 8).
     """
-    streams = min(_STREAMS, 8192 // max(1, len(query)))
-    length = len(rows) // max(1, streams)
     dots: Floats = np.empty(len(rows), dtype=np.float32)
-    if length < _CHUNK or streams < 2:
+    length = len(rows) // _STREAMS
+    if length < _CHUNK or _STREAMS * len(query) > _UNTHREADED:
         np.einsum("ij,j->i", rows, query, out=dots)
         return dots
-    whole = streams * length
-    places = rows[:whole].reshape(streams, length, -1).transpose(1, 0, 2)
+    whole = _STREAMS * length
+    places = rows[:whole].reshape(_STREAMS, length, -1).transpose(1, 0, 2)
     dots[:whole] = np.matmul(places, query).T.ravel()
     np.einsum("ij,j->i", rows[whole:], query, out=dots[whole:])
     return dots

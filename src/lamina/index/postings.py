@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import numpy as np
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from lamina.filters import Comparison, Filter, Scalar
     from lamina.index.ranking import Mask, Slots
-    from lamina.values import JsonValue
+
+    Value: TypeAlias = "str | float | Mapping[str, Value] | list[Value] | tuple[Value, ...] | None"
 
 _NOWHERE: Final[Slots] = np.empty(0, dtype=np.intp)
 
@@ -104,7 +105,7 @@ class _Field:
         self._single: dict[str, Numbers | Texts] = {}
         self._listed: dict[str, Numbers | Texts] = {}
 
-    def append(self, slot: int, value: JsonValue) -> None:
+    def append(self, slot: int, value: Value) -> None:
         self.present.append(slot)
         if isinstance(value, list | tuple):
             for item in value:
@@ -137,8 +138,8 @@ class _Field:
         return bool(self.present)
 
 
-def _keep(columns: dict[str, Numbers | Texts], slot: int, value: JsonValue) -> None:
-    if not isinstance(value, str | int | float):
+def _keep(columns: dict[str, Numbers | Texts], slot: int, value: Value) -> None:
+    if not isinstance(value, str | float | int):
         return
     name = kind(value)
     column = columns.get(name)
@@ -147,7 +148,7 @@ def _keep(columns: dict[str, Numbers | Texts], slot: int, value: JsonValue) -> N
     column.append(slot, value)
 
 
-def _walk(metadata: Mapping[str, JsonValue], above: str) -> Iterator[tuple[str, JsonValue]]:
+def _walk(metadata: Mapping[str, Value], above: str) -> Iterator[tuple[str, Value]]:
     """Yield each path that a filter can name, as `lamina.filters.lookup` finds it."""
     for step, value in metadata.items():
         if "." in step:  # a filter's dot steps into an object, so none names this

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, Protocol, final
+from logging import DEBUG
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
-from lamina.errors import StackError
+from lamina.errors import LaminaError, StackError
 from lamina.layer import Layer
 
 if TYPE_CHECKING:
-    from lamina.operation import Handler, Op, R
+    from collections.abc import Callable
+
+    from lamina.operation import Handler, Op, Operation, R
     from lamina.site import Site
+
+_STANDARD: Final = logging.getLogger("lamina")
 
 
 class Logger(Protocol):
@@ -30,10 +35,11 @@ class Logger(Protocol):
 class Log(Layer):
     """Log failures and operations slower than *slow* seconds as warnings, the rest as debug.
 
-    Logged are the operation, its key, the duration, the error's type and message: never values,
-    texts, vectors or metadata. *logger* is a structlog logger; the default writes through the
-    standard library's logger ``lamina``, whose level is checked before any work is done. A
-    logger that raises never fails the call; it is counted in ``dropped``.
+    Logged are the operation, its key, the error's type and message, and the duration where it is
+    measured (with *slow*, or while debug is on): never values, texts, vectors or metadata.
+    *logger* is a structlog logger; the default writes through the standard library's logger
+    ``lamina``, whose level is checked before any work is done. A logger that raises never fails
+    the call; it is counted in ``dropped``.
     """
 
     slot = "log"
@@ -48,47 +54,60 @@ class Log(Layer):
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime
         self._backend = site.backend
-        self._slow = math.inf if self.slow is None else self.slow
         self._logger = _standard() if self.logger is None else self.logger
-        self._wants_all = _level_check(self._logger)
+        self._shows = _STANDARD.isEnabledFor if self.logger is None else _level_check(self.logger)
         self.dropped = 0
+
+    def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
+        shows = self._shows
+        timed = super().bind(op, inner, site)  # `around`, below
+
+        async def handler(op: Op) -> R:
+            if shows(DEBUG):
+                return await timed(op)
+            try:
+                return await inner(op)
+            except Exception as error:
+                self._write(op, error, None)
+                raise
+
+        return timed if self.slow is not None else handler
 
     async def around(self, op: Op, inner: Handler[Op, R]) -> R:
         began = self._runtime.now()
         try:
             answer = await inner(op)
         except Exception as error:
-            self._write(op, began, error)
+            self._write(op, error, self._runtime.now() - began)
             raise
-        if self._wants_all(logging.DEBUG) or self._runtime.now() - began > self._slow:
-            self._write(op, began, None)
+        seconds = self._runtime.now() - began
+        if seconds > (self.slow or math.inf) or self._shows(DEBUG):
+            self._write(op, None, seconds)
         return answer
 
-    def _write(self, op: Op, began: float, error: Exception | None) -> None:
+    def _write(self, op: Operation[Any], error: Exception | None, seconds: float | None) -> None:
         try:
-            seconds = self._runtime.now() - began
             brief = op.brief()
             told: dict[str, Any] = {
                 "operation": f"{brief.domain}.{brief.operation}",
                 "target": brief.target,
                 "backend": self._backend,
-                "seconds": round(seconds, 6),
             }
+            if seconds is not None:
+                told["seconds"] = round(seconds, 6)
             if error is not None:
                 told |= {"error": type(error).__name__, "reason": _reason(error)}
                 self._logger.warning("operation failed", **told)
-            elif seconds > self._slow:
+            elif (seconds or 0) > (self.slow or math.inf):
                 self._logger.warning("operation was slow", **told)
             else:
                 self._logger.debug("operation", **told)
-        except Exception:  # noqa: BLE001  # a logger never fails the call that it watches
+        except Exception:  # a logger never fails the call that it watches
             self.dropped += 1
 
 
 def _reason(error: Exception) -> str:
     """Return the message of an error of ours; one from elsewhere might hold anything."""
-    from lamina.errors import LaminaError
-
     return str(error.args[0]) if isinstance(error, LaminaError) and error.args else ""
 
 
@@ -96,16 +115,21 @@ def _standard() -> Logger:
     import structlog
 
     logger: Logger = structlog.wrap_logger(
-        logging.getLogger("lamina"),
+        _STANDARD,
         processors=[structlog.stdlib.render_to_log_kwargs],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     return logger
 
 
-def _level_check(logger: Any) -> Any:
+def _level_check(logger: Any) -> Callable[[int], bool]:
+    """Return how *logger* tells whether it shows a level; one that cannot tell shows all."""
     for name in ("isEnabledFor", "is_enabled_for"):
         check = getattr(logger, name, None)
         if callable(check):
-            return check
-    return lambda _: True
+            return cast("Callable[[int], bool]", check)
+
+    def shows(_: int) -> bool:
+        return True
+
+    return shows

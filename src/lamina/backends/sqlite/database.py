@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TOGETHER: Final = 256  # writes in one commit, at most
-_UNDO: Final = "ROLLBACK TO job"
+_TOUCH: Final = "UPDATE lamina_schemas SET version = version WHERE name = ?"  # writes its page
 
 
 @final
@@ -123,6 +123,12 @@ class Database:
             job.wanted = False
         return job.answer()
 
+    async def check(self) -> None:
+        """Write, commit and read; raise if the database cannot serve."""
+        name = (self.schema.name,)
+        await self.write(lambda rows: rows.execute(_TOUCH, name) and None)
+        await self.read(lambda rows: rows.execute("SELECT count(*) FROM lamina_schemas").fetchone())
+
     def _check_open(self) -> None:
         if self._closed or self._write_thread is None:
             told = "closed" if self._closed else "not opened"
@@ -217,7 +223,7 @@ def _commit(connection: sqlite3.Connection, jobs: list[_Job[Any]]) -> bool:
                 job.error = job.error or Unavailable("the transaction was undone", sent="no")
                 return len(jobs) == 1
             if job.error is not None:
-                connection.execute(_UNDO)
+                connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
         connection.execute("COMMIT")
     except sqlite3.Error as error:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, cast, final
+from typing import Any, Literal, Self, cast, final
 
 from lamina.errors import Conflict
 from lamina.filters import Filter
 from lamina.operation import Batch, Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, Text
-
-if TYPE_CHECKING:
-    pass
 
 
 @final
@@ -98,7 +95,7 @@ class Update(Operation[int | None]):
     def repeatable(self) -> bool:
         return self.expected_version is not None
 
-    async def settle(self, outcome: int | None | Conflict, send: Send) -> int | None:
+    async def settle(self, outcome: int | Conflict | None, send: Send) -> int | None:
         if not isinstance(outcome, Conflict):
             return outcome
         found = await send(Read(self.id, fresh=True, scope=self.scope))

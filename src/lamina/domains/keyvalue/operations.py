@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 from lamina.errors import Conflict
 from lamina.operation import Batch, Operation, Send, operation
 from lamina.values import Count, Json, Key, Page, Seconds, Stamped
-
-if TYPE_CHECKING:
-    pass
 
 
 @operation("keyvalue")
@@ -77,7 +74,7 @@ class CompareAndSet(Operation[None]):
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())
 
-    async def settle(self, outcome: None | Conflict, send: Send) -> None:
+    async def settle(self, outcome: Conflict | None, send: Send) -> None:
         if isinstance(outcome, Conflict) and self.value != self.expect:
             found = await send(Get(self.key, fresh=True, scope=self.scope))
             if found != self.value:

@@ -19,6 +19,7 @@ from lamina.domains.media.operations import (
 from lamina.domains.media.sources import BytesSource, FileSource, Source
 
 __all__ = [
+    "PART",
     "Abort",
     "Begin",
     "BytesSource",
@@ -32,7 +33,6 @@ __all__ = [
     "ListObjects",
     "Media",
     "MediaBackend",
-    "PART",
     "Put",
     "PutPart",
     "ReadRange",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
 from lamina.errors import Conflict
 from lamina.operation import Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
-
-if TYPE_CHECKING:
-    pass
-
 
 PART: Final = 8 * 1024 * 1024
 """Bytes in one range or part: above S3's least part of 5 MiB."""

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Protocol, final, runtime_checkable
 
 
 @runtime_checkable

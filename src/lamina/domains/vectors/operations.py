@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast, final
+from typing import Any, Self, cast, final
 
 from lamina.errors import Conflict
 from lamina.filters import Filter
 from lamina.operation import Batch, Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, SparseVector, Text, Vector
-
-if TYPE_CHECKING:
-    pass
 
 
 @final

@@ -64,16 +64,14 @@ class Metrics(Layer):
                     told[name]["attempts"] = self.attempts[name].summary()
         return told
 
-    def _teller(
-        self, op: type[Operation[Any]]
-    ) -> Callable[[float, BaseException | None], None]:
+    def _teller(self, op: type[Operation[Any]]) -> Callable[[float, BaseException | None], None]:
         name, sink = op.__name__, self.sink
 
         def tell(seconds: float, error: BaseException | None) -> None:
             try:
                 if sink is not None:
                     sink(name, seconds, error)
-            except Exception:  # noqa: BLE001  # a sink never fails the call that it watches
+            except Exception:  # a sink never fails the call that it watches
                 self.sink_failures += 1
 
         return tell

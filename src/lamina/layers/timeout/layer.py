@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
-from lamina.call import remaining
+from lamina.context import remaining
 from lamina.errors import DeadlineExceeded, StackError, TimedOut
 from lamina.layer import Layer
 from lamina.layers.timeout.resume import resumed
@@ -68,7 +68,8 @@ class Timeout(Layer):
         limit = min(self.seconds, left)
         entry = self._timers.start(now + limit)
         try:
-            return await resumed(attempt, waits_for)
+            answer: R = await resumed(attempt, waits_for)
+            return answer
         except CancelledError as cancelled:
             if not entry.was_ours():
                 raise

@@ -18,7 +18,7 @@ def _resumed(started: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, 
         except GeneratorExit:
             started.close()
             raise
-        except BaseException as thrown:  # noqa: BLE001  # passed inwards, as await would
+        except BaseException as thrown:  # passed inwards, as await would
             try:
                 waits_for = started.throw(thrown)
             except StopIteration as answered:

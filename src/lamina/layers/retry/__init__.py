@@ -1,0 +1,5 @@
+"""Repeat what failed for a passing reason."""
+
+from lamina.layers.retry.layer import Retry
+
+__all__ = ["Retry"]

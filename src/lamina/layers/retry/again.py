@@ -1,0 +1,177 @@
+"""The attempts that follow a first failure, driven by tenacity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.context import Call, current, remaining
+from lamina.errors import Conflict, StorageError, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenacity import AsyncRetrying, RetryCallState
+
+    from lamina.layers.retry.core import Budget, Policy
+    from lamina.operation import Handler, Operation
+    from lamina.site import Site
+
+
+class Engine:
+    """What all failing calls of one layer share."""
+
+    def __init__(self, policy: Policy, budget: Budget | None, site: Site) -> None:
+        from tenacity import AsyncRetrying
+
+        self.retrying: Callable[..., AsyncRetrying] = AsyncRetrying
+        self.policy = policy
+        self.budget = budget
+        self.runtime = site.runtime
+        self.below = site.below
+        self.retried = 0
+        self.gave_up = 0
+
+    async def send(self, op: Operation[Any]) -> Any:
+        """Send *op* to the handler below, as ``settle`` may ask."""
+        handler = self.below(type(op))
+        if handler is None:
+            msg = f"{type(op).__name__} is not served, the outcome cannot be told"
+            raise Unsupported(msg, sent="maybe")
+        return await handler(op)
+
+
+class Again:
+    """One failing call. Each has a tenacity engine of its own, whose first attempt is the failure.
+
+    What is surely not an ``Exception`` of ours, a cancellation above all, is never judged: it
+    goes out as it came.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        op: Operation[Any],
+        inner: Handler[Any, Any],
+        failed: StorageError,
+        began: float,
+    ) -> None:
+        self.engine = engine
+        self.op = op
+        self.inner = inner
+        self.failed: StorageError | None = failed
+        self.began = began
+        self.doubtful = False
+        self.cost = 0
+
+    async def answer(self) -> Any:
+        """Return the answer of the first attempt that has one.
+
+        Raises:
+            StorageError: What the last attempt raised, itself.
+        """
+        before = current.get()
+        self.call = (before or Call()).child()
+        current.set(self.call)
+        retrying = self.engine.retrying(
+            sleep=self.engine.runtime.sleep,
+            retry=self._is_worth_it,
+            wait=self._wait,
+            stop=self._must_stop,
+            retry_error_callback=self.final,
+        )
+        try:
+            answer = await retrying(self._attempt)
+        finally:
+            current.set(before)
+        return answer
+
+    async def _attempt(self) -> Any:
+        failed, self.failed = self.failed, None
+        if failed is not None:
+            raise failed
+        self.call.attempt += 1
+        self.engine.retried += 1
+        answer = await self.send()
+        if self.engine.budget is not None:
+            self.engine.budget.give(self.cost)
+        return answer
+
+    async def send(self) -> Any:
+        """Make the next attempt; after a doubtful one, find out what it had done."""
+        try:
+            answer = await self.inner(self.op)
+        except Conflict as conflict:
+            if not self.doubtful:
+                raise
+            return await self.op.settle(conflict, self.engine.send)
+        if self.doubtful:
+            return await self.op.settle(answer, self.engine.send)
+        return answer
+
+    def final(self, state: RetryCallState) -> Any:
+        """Raise the last error, or give what there is, when no attempt follows."""
+        raise _error(state)
+
+    def worth(self, error: StorageError) -> bool:
+        """Take note of a failed attempt; tell whether another may help."""
+        if error.sent == "maybe":
+            self.doubtful = True
+        elif self.doubtful:
+            error.sent = "maybe"  # an earlier attempt may have arrived
+        if self.engine.policy.repeats(self.op, error):
+            return True
+        error.add_note(f"at attempt {self.call.attempt} of {self.engine.policy.attempts}")
+        return False
+
+    def give_up(self, error: StorageError, reason: str) -> None:
+        """Say on *error* that no attempt follows, and why."""
+        number = self.call.attempt
+        seconds = self.engine.runtime.now() - self.began
+        made = "1 attempt" if number == 1 else f"{number} attempts"
+        error.add_note(f"gave up after {made} in {seconds:.3g} s{reason}")
+        error.retry_exhausted = True
+
+    def _is_worth_it(self, state: RetryCallState) -> bool:
+        error = _error(state)
+        return isinstance(error, StorageError) and self.worth(error)
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = _error(state)
+        if not isinstance(error, StorageError):
+            return 0.0
+        chance = self.engine.runtime.rng.random()
+        return self.engine.policy.delay(error, self.call.attempt - 1, chance)
+
+    def _must_stop(self, state: RetryCallState) -> bool:
+        error = _error(state)
+        if not isinstance(error, StorageError):  # tenacity repeats its own TryAgain unasked
+            return True
+        reason = self._reason(error, state.upcoming_sleep)
+        if reason is None:
+            return False
+        self.engine.gave_up += 1
+        self.give_up(error, reason)
+        return True
+
+    def _reason(self, error: StorageError, delay: float) -> str | None:
+        """Return why no attempt may follow; else pay for it."""
+        if self.call.attempt >= self.engine.policy.attempts:
+            return ""
+        left = remaining(self.engine.runtime.now())
+        wait = max(delay, error.retry_after or 0.0)
+        if wait >= left:
+            return f": a wait of {wait:.3g} s does not fit into the {max(left, 0):.3g} s left"
+        cost = self.engine.policy.cost(error)
+        if self.engine.budget is not None and not self.engine.budget.take(cost):
+            return ": the retry budget is spent"
+        self.cost = cost
+        return None
+
+
+def _error(state: RetryCallState) -> BaseException:
+    outcome = state.outcome
+    error = None if outcome is None else outcome.exception()
+    if error is None:  # an answer is never asked about: only failures are
+        msg = "tenacity asked about an attempt that did not fail"
+        raise AssertionError(msg)
+    return error
