@@ -123,6 +123,13 @@ class Bound:
         """Send one operation and return its answer."""
         return await self.handler(type(op))(op)
 
+    async def send_last(self, op: Operation[R]) -> R:
+        """Send *op* even while the store is closing: for tasks of the runtime that undo something.
+
+        Closing refuses new calls, but waits for those tasks before it closes the backend.
+        """
+        return cast("R", await self._make(type(op))(op))
+
     def plan(self) -> Plan:
         """Describe layers, worst cases and capabilities."""
         return self._plan()
@@ -149,11 +156,14 @@ class Bound:
         """Refuse new calls, wait for those in flight, drain tasks, close outside in."""
         if self._gate.closed:
             return
-        await self._gate.shut(self.runtime.grace)
         try:
+            await self._gate.shut(self.runtime.grace)
             await self.runtime.drain()
         finally:
-            await self._opens.close()
+            try:
+                await self.runtime.stop()
+            finally:
+                await self._opens.close()
 
 
 def _entered(gate: Gate, inner: Handler[Any, Any]) -> Handler[Any, Any]:

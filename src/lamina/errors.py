@@ -64,8 +64,10 @@ class StorageError(LaminaError):
         transient: Whether the same operation may succeed later.
         sent: ``"no"`` if it surely never reached the backend, else ``"maybe"``.
         retry_after: Seconds to wait before another try, when known.
+        retry_exhausted: Above 0 once a retry gave up on it, so that an outer one does not multiply.
     """
 
+    retry_exhausted: int = 0
     default_transient: ClassVar[bool] = False
     default_sent: ClassVar[Sent] = "maybe"
 

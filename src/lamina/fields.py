@@ -105,7 +105,7 @@ def _check_of(options: tuple[Any, ...], value: str, name: str) -> list[str]:
             ]
         if marked(hint, POSITIVE):
             return [f"check_positive({value}, what={name!r})"]
-        if len(options) <= 2 and (hint is str or marked(hint, CONTENT)):  # T | None
+        if set(options) <= {hint, type(None)} and (hint is str or marked(hint, CONTENT)):
             return [f"check_text({value}, what={name!r})"]
         if hint is bytes:
             return [f"if type({value}) is not bytes:", f"    check_bytes({value}, what={name!r})"]

@@ -103,8 +103,7 @@ class Layer:
 
     def options(self) -> dict[str, Any]:
         """Return the options by name, as given to the constructor."""
-        names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name != "self"}
+        return {name: getattr(self, name) for name in _parameters(type(self))}
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -114,7 +113,7 @@ class Layer:
     __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # compared by its options, which may be changed
 
     def __repr__(self) -> str:
-        parameters = inspect.signature(type(self).__init__).parameters
+        parameters = _parameters(type(self))
         parts: list[str] = []
         for name, value in self.options().items():
             parameter = parameters[name]
@@ -123,3 +122,10 @@ class Layer:
             keyword = parameter.kind is parameter.KEYWORD_ONLY
             parts.append(f"{name}={value!r}" if keyword else repr(value))
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _parameters(kind: type[Layer]) -> dict[str, inspect.Parameter]:
+    if kind.__init__ is object.__init__:
+        return {}
+    parameters = inspect.signature(kind.__init__).parameters
+    return {name: parameter for name, parameter in parameters.items() if name != "self"}

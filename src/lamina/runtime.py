@@ -87,12 +87,19 @@ class Runtime:
 
     async def drain(self) -> None:
         """Wait for the tasks within the grace time, then cancel and await the rest."""
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=self.grace)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        try:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=self.grace)
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Cancel the tasks and wait for their end."""
+        left = set(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -80,16 +80,14 @@ class _Assembly:
         self.runtime = runtime
         backend.runtime = runtime
         self.layers = _with_halves([copy.copy(layer) for layer in layers])
-        self.served = [_with_batches(backend)]  # innermost first while it grows
-        self.sites: list[Site] = []
+        self.served = [_with_batches(backend)] * (len(self.layers) + 1)
+        self.sites: dict[int, Site] = {}
         self._handlers: dict[tuple[int, type[Operation[Any]]], Handler[Any, Any]] = {}
-        for depth in range(len(self.layers) - 1, -1, -1):
-            site = Site(backend.name, self.served[-1], runtime, self._binder(depth + 1))
-            self.layers[depth].setup(site)
-            self.sites.append(site)
-            self.served.append(self.layers[depth].serves(self.served[-1]))
-        self.sites.reverse()
-        self.served.reverse()
+        for depth in reversed(range(len(self.layers))):
+            below = self.served[depth + 1]
+            self.sites[depth] = Site(backend.name, below, runtime, self._binder(depth + 1))
+            self.layers[depth].setup(self.sites[depth])
+            self.served[depth] = self.layers[depth].serves(below)
 
     def bound(self) -> Bound:
         return Bound(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from lamina.errors import Invalid, Unsupported
 from lamina.filters import Compare, Contains, Every, Exists, F, Filter, Not, OneOf, Some
-from lamina.index import VectorIndex
+from lamina.index import VectorIndex, records
 from lamina.values import FrozenDict, Vector, freeze
 
 ONE = Vector.of([1.0])
-HUGE = 2**63 + 1
+HUGE = 2**63 + 1  # no float64
 SCALARS = st.one_of(
     st.sampled_from([0, 1, -1, 2, 1.0, 0.0, -0.0, 0.5, True, False]),
     st.sampled_from([2**53, 2**53 + 1, float(2**53), HUGE, -HUGE, 10**400, -(10**400), 1e308]),
@@ -27,12 +27,14 @@ ODD = st.sampled_from([None, math.nan, math.inf, -math.inf, b"bytes"])
 STEPS = st.sampled_from(["a", "b", "c", "", "a.b"])
 VALUES = st.recursive(
     SCALARS | ODD,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(STEPS, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(STEPS, inner, max_size=3)
+    ),
     max_leaves=8,
 )
-METADATA = st.one_of(st.dictionaries(STEPS, VALUES, max_size=4))
+METADATA = st.dictionaries(STEPS, VALUES, max_size=4)
 FIELDS = st.sampled_from(["a", "b", "c", "a.b", "a.b.c", "b.a", "a.", "", "."])
 OPS = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 LEAVES = st.one_of(
@@ -52,7 +54,7 @@ FILTERS: st.SearchStrategy[Filter] = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(METADATA, max_size=8), FILTERS, st.lists(st.integers(0, 7), max_size=4))
 def test_select_is_matches_whatever_the_metadata(
     stored: list[dict[str, Any]], where: Filter, dropped: list[int]
@@ -72,26 +74,26 @@ def test_select_is_matches_whatever_the_metadata(
     assert [hit.id for hit in index.search(ONE, filter=where)] == expected
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(METADATA, min_size=1, max_size=8), FILTERS, st.data())
-def test_postings_stay_right_when_slots_are_renumbered(
-    stored: list[dict[str, Any]], where: Filter, data: st.DataObject
-) -> None:
-    index = VectorIndex()
-    index.put_many([str(number) for number in range(len(stored))], [ONE] * len(stored), stored)
-    gone = data.draw(st.sets(st.integers(0, len(stored) - 1)))
-    for number in gone:
-        index.drop(str(number))
-    index.put_many([f"filler{number}" for number in range(1100)], [ONE] * 1100)
-    for number in range(1100):
-        index.drop(f"filler{number}")
+def test_postings_stay_right_when_slots_are_renumbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_FEW_DEAD", 0)
 
-    assert len(index._records.ids) < len(stored) + 1100  # it was squeezed
-    assert index.select(where) == [
-        str(number)
-        for number, metadata in enumerate(stored)
-        if number not in gone and where.matches(metadata)
-    ]
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(METADATA, min_size=2, max_size=8), FILTERS, st.data())
+    def check(stored: list[dict[str, Any]], where: Filter, data: st.DataObject) -> None:
+        index = VectorIndex()
+        index.put_many([str(number) for number in range(len(stored))], [ONE] * len(stored), stored)
+        gone = data.draw(st.sets(st.integers(0, len(stored) - 1), min_size=len(stored) // 2))
+        for number in gone:
+            index.drop(str(number))
+
+        assert len(index._records.ids) < len(stored)  # it was squeezed
+        assert index.select(where) == [
+            str(number)
+            for number, metadata in enumerate(stored)
+            if number not in gone and where.matches(metadata)
+        ]
+
+    check()
 
 
 def test_broad_and_narrow_filters_answer_exactly_among_many() -> None:
@@ -105,7 +107,9 @@ def test_broad_and_narrow_filters_answer_exactly_among_many() -> None:
     ranking = [hit.id for hit in index.search(vectors[7], top_k=5000)]
 
     for where in (F.n < 4500, F.n < 1000, F.n.between(40, 80), F.even == True, F.n == 3):  # noqa: E712
-        expected = [name for name in ranking if where.matches({"n": int(name), "even": int(name) % 2 == 0})]
+        expected = [
+            name for name in ranking if where.matches({"n": int(name), "even": int(name) % 2 == 0})
+        ]
         found = index.search(vectors[7], top_k=20, filter=where)
         assert [hit.id for hit in found] == expected[:20]
 

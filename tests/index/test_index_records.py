@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 
 from lamina.errors import Invalid
 from lamina.filters import F, Filter
-from lamina.index import Hit, VectorIndex
-from lamina.index import records as slots_of_records
+from lamina.index import Hit, VectorIndex, records
 from lamina.values import SparseVector, Vector
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ONE = Vector.of([1, 0])
 SPARSE = SparseVector((1,), (1.0,))
@@ -170,12 +166,6 @@ def test_churn_does_not_grow_the_index(kind: Literal["dense", "sparse", "hybrid"
     assert index.select(F.list.contains("t3998")) == ["k8"]
 
 
-@pytest.fixture
-def squeeze_often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(slots_of_records, "_FEW_DEAD", 2)
-    return iter(())
-
-
 class Model:
     """What an index should do, in plain Python."""
 
@@ -209,7 +199,9 @@ def score(metric: str, query: tuple[int, ...], numbers: tuple[int, ...]) -> floa
 
 NAMES = st.sampled_from([f"id{number}" for number in range(12)])
 NUMBERS = st.tuples(*[st.integers(-4, 4)] * 3)
-METADATA = st.fixed_dictionaries({}, optional={"n": st.integers(0, 3), "tag": st.sampled_from("xy")})
+METADATA = st.fixed_dictionaries(
+    {}, optional={"n": st.integers(0, 3), "tag": st.sampled_from("xy")}
+)
 WHERE = st.sampled_from(
     [F.n == 1, F.n >= 2, ~(F.tag == "x"), F.tag.is_in(["x", "y"]) & (F.n < 3), ~F.nope.exists()]
 )
@@ -224,9 +216,12 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.usefixtures("squeeze_often")
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
-def test_any_history_answers_like_the_model(metric: Literal["cosine", "dot", "euclidean"]) -> None:
+def test_any_history_answers_like_the_model(
+    metric: Literal["cosine", "dot", "euclidean"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_FEW_DEAD", 2)  # squeeze often
+
     @settings(max_examples=150, deadline=None)
     @given(STEPS)
     def check(steps: list[tuple[Any, ...]]) -> None:

@@ -41,7 +41,9 @@ def test_a_dense_score_follows_its_metric(
     index = VectorIndex(metric=metric)
     index.put("a", Vector.of(stored))
 
-    assert near(index, *query) == [("a", pytest.approx(score, rel=1e-7))]
+    ((_, found),) = near(index, *query)
+
+    assert found == pytest.approx(score, rel=1e-7)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -84,6 +86,14 @@ def test_cosine_does_not_depend_on_length(scale: float) -> None:
     assert near(index, scale, scale)[0] == ("long", 1.0)
 
 
+@pytest.mark.parametrize(("metric", "score"), [("dot", 0.5), ("euclidean", 1.0)])
+def test_the_tiniest_numbers_are_scored(metric: Literal["dot", "euclidean"], score: float) -> None:
+    index = VectorIndex(metric=metric)
+    index.put_many(["a", "b"], [Vector.of([1e-45, 0]), Vector.of([0, 1e-44])])
+
+    assert near(index, 1e-44, 1e-44, top_k=1) == [("a", score)]
+
+
 @pytest.mark.parametrize("metric", ["dot", "euclidean"])
 def test_refuses_what_would_overflow(metric: Literal["dot", "euclidean"]) -> None:
     index = VectorIndex(metric=metric)
@@ -98,7 +108,7 @@ def test_refuses_what_would_overflow(metric: Literal["dot", "euclidean"]) -> Non
 
 def test_equal_scores_come_in_insertion_order() -> None:
     index = VectorIndex()
-    rows = np.tile(np.float32([[0.3, 0.4, 0.5]]), (5000, 1))
+    rows = np.tile(np.array([[0.3, 0.4, 0.5]], np.float32), (5000, 1))
     index.put_many([f"n{number}" for number in range(5000)], rows)
     index.put("n0", Vector.of([0.3, 0.4, 0.5]))  # put again: now the last
 

@@ -17,7 +17,7 @@ from lamina.index.records import Records
 from lamina.index.sparse import SparseRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from lamina.filters import Filter
     from lamina.index.ann import Graph
@@ -124,10 +124,7 @@ class VectorIndex:
             Invalid: As for `put`, or the lengths differ. Nothing was written.
         """
         check_written(self.kind, dense=vectors is not None, sparse=sparse is not None)
-        for given in (vectors, metadatas, sparse):
-            if given is not None and len(given) != len(ids):
-                msg = f"{len(ids)} ids, but {len(given)} vectors or metadata"
-                raise Invalid(msg)
+        _check_lengths(len(ids), vectors, metadatas, sparse)
         if not ids:
             return
         if vectors is not None:
@@ -173,20 +170,14 @@ class VectorIndex:
         if top_k < 1:
             msg = f"top_k must be at least 1, got {top_k}"
             raise Invalid(msg)
-        dense, alone = self._dense, vector is None or sparse is None
+        alone = vector is None or sparse is None
         wide = top_k if alone else depth(top_k)
-        if dense is None and vector is not None:
-            check_dimension(vector.dimension, self._given or vector.dimension)
-        if not len(self):
-            return []
         lists: list[Ranked] = []
-        if vector is not None and dense is not None:
-            row = matrix_of((vector,), dense.dimension)[0]
-            lists.append(self._nearest(dense, row, wide, filter))
+        if vector is not None:
+            lists.append(self._nearest(vector, wide, filter))
         if sparse is not None:
             alive, chosen = self._records.alive(), self._chosen(filter)
-            idf = weighting == "idf"
-            lists.append(self._sparse.best(sparse, wide, alive, chosen, idf=idf))
+            lists.append(self._sparse.best(sparse, wide, alive, chosen, idf=weighting == "idf"))
         return self._hits(lists[0] if alone else fuse(lists[0], lists[1], top_k, fusion))
 
     def _append(self, rows: Floats) -> None:
@@ -199,7 +190,11 @@ class VectorIndex:
             self._graph = self._graph or self._graph_of(dense.dimension)
             self._graph.append(first, kept, norms)
 
-    def _nearest(self, dense: DenseRows, query: Floats, top_k: int, where: Filter | None) -> Ranked:
+    def _nearest(self, vector: Vector, top_k: int, where: Filter | None) -> Ranked:
+        query = matrix_of((vector,), self.dimension)[0]
+        dense = self._dense
+        if dense is None:
+            return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32)
         if where is not None:
             return dense.best(query, top_k, self._chosen(where))
         if self._graph is not None and len(self) >= _ANN_FROM:
@@ -226,3 +221,10 @@ class VectorIndex:
         for part in (self._dense, self._sparse, self._postings, self._graph):
             if part is not None:
                 part.renumber(new)
+
+
+def _check_lengths(ids: int, *parts: Sized | None) -> None:
+    for part in parts:
+        if part is not None and len(part) != ids:
+            msg = f"{ids} ids, but {len(part)} vectors or metadata"
+            raise Invalid(msg)

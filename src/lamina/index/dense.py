@@ -19,7 +19,7 @@ _LONGEST: Final = 1e18  # longer, and float32 products overflow
 _CHUNK: Final = 1024  # rows at a time: 1 MB of 256 numbers, and short under the GIL
 _STREAMS: Final = 4  # BLAS multiplies 4 rows at a time
 _UNTHREADED: Final = 8192  # numbers in a matrix for which BLAS surely starts no thread
-_SMALL: Final = 16  # a selection below 1/16 of the rows is scored row by row
+_GATHER: Final = 4  # up to a quarter of the rows are gathered; more cost a whole product
 
 
 @final
@@ -39,6 +39,7 @@ class DenseRows:
         self._slack = (dimension + 16) * _ROUND
         self._rows: Floats = np.empty((0, dimension), dtype=np.float32)
         self._norms: Doubles = np.empty(0)
+        self._inverse: Floats = np.empty(0, dtype=np.float32)  # norms, for cosine; 0 for 0
 
     def prepared(self, rows: Floats) -> tuple[Floats, Doubles]:
         """Return *rows* as they are kept, and their lengths.
@@ -64,20 +65,22 @@ class DenseRows:
             self._grow(max(end, 2 * len(self._rows), 16))
         self._rows[self.count : end] = rows
         self._norms[self.count : end] = norms
+        if self._metric == "cosine":
+            inverse = np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0.0)
+            self._inverse[self.count : end] = inverse
         self.count = end
 
     def best(self, query: Floats, top_k: int, chosen: Mask | None) -> Ranked:
         """Return the best of *chosen* (None: of all), best first."""
         kept, norms = self.prepared(query[np.newaxis])
-        among = self.count if chosen is None else int(np.count_nonzero(chosen))
-        if not norms[0] and self._metric == "cosine":  # all score alike
-            slots = np.arange(self.count) if chosen is None else np.flatnonzero(chosen)
-            return self.scored(slots[:top_k], query, top_k)
-        if chosen is not None and (among * _SMALL <= self.count or among <= top_k):
-            return self.scored(np.flatnonzero(chosen), query, top_k)
-        if among <= top_k:
-            return self.scored(np.arange(self.count), query, top_k)
-        return self.scored(self._possible(kept[0], norms[0], top_k, chosen), query, top_k)
+        slots = None if chosen is None else np.flatnonzero(chosen)
+        if self._metric == "cosine" and not norms[0]:  # all score alike
+            slots = np.arange(self.count)[:top_k] if slots is None else slots[:top_k]
+        elif (self.count if slots is None else len(slots)) > top_k:
+            slots = self._possible(kept[0], float(norms[0]), top_k, slots)
+        elif slots is None:
+            slots = np.arange(self.count)
+        return self.scored(slots, query, top_k)
 
     def scored(self, slots: Slots, query: Floats, top_k: int) -> Ranked:
         """Return the best of *slots* by their exact scores."""
@@ -98,33 +101,48 @@ class DenseRows:
             end = start + len(part)
             self._rows[start:end] = self._rows.take(part, axis=0)
             self._norms[start:end] = self._norms[part]
+            self._inverse[start:end] = self._inverse[part]
         self.count = len(old)
 
     def _grow(self, capacity: int) -> None:
         rows: Floats = np.empty((capacity, self.dimension), dtype=np.float32)
         norms = np.empty(capacity)
+        inverse: Floats = np.empty(capacity, dtype=np.float32)
         rows[: self.count] = self._rows[: self.count]
         norms[: self.count] = self._norms[: self.count]
-        self._rows, self._norms = rows, norms
+        inverse[: self.count] = self._inverse[: self.count]
+        self._rows, self._norms, self._inverse = rows, norms, inverse
 
-    def _possible(self, query: Floats, length: float, top_k: int, chosen: Mask | None) -> Slots:
-        """Return all slots that may be among the best, given the product's rounding error."""
-        norms = self._norms[: self.count]
+    def _possible(self, query: Floats, length: float, top_k: int, slots: Slots | None) -> Slots:
+        """Return those of *slots* that may be the best, whatever the product's rounding error."""
+        norms = self._norms[: self.count] if slots is None else self._norms[slots]
+        keys: Floats | Doubles
+        error: Doubles | float
         if self._metric == "cosine":
-            dots = _product(self._rows[: self.count], (query / length).astype(np.float32))
-            keys = np.divide(dots, norms, out=np.zeros(self.count), where=norms > 0.0)
-            error: Doubles | float = self._slack
-        else:
-            keys = _product(self._rows[: self.count], query).astype(np.float64)
+            keys = self._dots((query / length).astype(np.float32), slots)
+            keys *= self._inverse[: self.count] if slots is None else self._inverse[slots]
+            error = self._slack
+        elif self._metric == "dot":
+            keys = self._dots(query, slots)
             error = self._slack * (1.0 + length * norms)
-            if self._metric == "euclidean":
-                keys = 2.0 * keys - norms * norms
-                error = self._slack * (1.0 + length + norms) ** 2
-        if chosen is not None:
-            keys[~chosen] = -np.inf
-        at = self.count - top_k
+        else:
+            keys = 2.0 * self._dots(query, slots).astype(np.float64) - norms * norms
+            error = self._slack * (1.0 + length + norms) ** 2
+        at = len(keys) - top_k
         least = np.partition(keys - error, at)[at]
-        return np.flatnonzero(keys + error >= least)
+        found = np.flatnonzero(keys + error >= least)
+        return found if slots is None else slots[found]
+
+    def _dots(self, query: Floats, slots: Slots | None) -> Floats:
+        if slots is None:
+            return _product(self._rows[: self.count], query)
+        if len(slots) * _GATHER > self.count:
+            return _product(self._rows[: self.count], query)[slots]
+        dots: Floats = np.empty(len(slots), dtype=np.float32)
+        for start in range(0, len(slots), _CHUNK):
+            rows = self._rows.take(slots[start : start + _CHUNK], axis=0)
+            np.einsum("ij,j->i", rows, query, out=dots[start : start + _CHUNK])
+        return dots
 
     def _score(self, rows: Doubles, norms: Doubles, query: Doubles, length: float) -> Doubles:
         if self._metric == "euclidean":

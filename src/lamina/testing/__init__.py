@@ -1,4 +1,4 @@
-"""Tools to test layers, backends, and programs that use them; loaded when first asked for.
+"""Tools to test layers, backends, and programs that use them; most is loaded when asked for.
 
 ``run``, ``explore`` and ``sweep`` give time, schedules and cancellation; ``ScriptedKeyValue`` and
 its like answer by script; ``Faulty`` injects errors; the contracts (which need pytest) say what
@@ -10,17 +10,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from lamina.testing.clock import (
+    DeadlockError,
+    LeakedTasks,
+    TookTooLong,
+    Unhandled,
+    VirtualLoop,
+    explore,
+    run,
+    schedules,
+)
+from lamina.testing.sweep import Sweep, sweep
+
 if TYPE_CHECKING:
-    from lamina.testing.clock import (
-        DeadlockError,
-        LeakedTasks,
-        TookTooLong,
-        Unhandled,
-        VirtualLoop,
-        explore,
-        run,
-        schedules,
-    )
     from lamina.testing.contracts import (
         DocumentsContract,
         KeyValueContract,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
         ScriptedVectors,
         UnexpectedOperation,
     )
-    from lamina.testing.sweep import Sweep, sweep
 
 __all__ = [
     "DeadlockError",
@@ -64,33 +65,21 @@ __all__ = [
     "sweep",
 ]
 
-_CLOCK: Final = "lamina.testing.clock"
 _CONTRACTS: Final = "lamina.testing.contracts"
 _SCRIPTED: Final = "lamina.testing.scripted"
-_SWEEP: Final = "lamina.testing.sweep"
 _HOMES: Final = {
-    "DeadlockError": _CLOCK,
     "DocumentsContract": _CONTRACTS,
     "Expectation": _SCRIPTED,
     "Faulty": "lamina.testing.faulty",
     "KeyValueContract": _CONTRACTS,
     "LayerContract": _CONTRACTS,
-    "LeakedTasks": _CLOCK,
     "MediaContract": _CONTRACTS,
     "ScriptedDocuments": _SCRIPTED,
     "ScriptedKeyValue": _SCRIPTED,
     "ScriptedMedia": _SCRIPTED,
     "ScriptedVectors": _SCRIPTED,
-    "Sweep": _SWEEP,
-    "TookTooLong": _CLOCK,
     "UnexpectedOperation": _SCRIPTED,
-    "Unhandled": _CLOCK,
     "VectorsContract": _CONTRACTS,
-    "VirtualLoop": _CLOCK,
-    "explore": _CLOCK,
-    "run": _CLOCK,
-    "schedules": _CLOCK,
-    "sweep": _SWEEP,
 }
 
 
@@ -99,7 +88,6 @@ def __getattr__(name: str) -> Any:
     if home is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    # Not kept here: `sweep` is a function, and also the name of the module that holds it.
     return getattr(import_module(home), name)
 
 

@@ -36,7 +36,7 @@ class Expectation(Generic[R]):
         self._always = False
         self._hangs = False
         self._error: BaseException | None = None
-        self._raised = False
+        self.raised: list[BaseException] = []
         self._answer: Any = None
 
     def after(self, seconds: float) -> Self:
@@ -98,8 +98,8 @@ class Expectation(Generic[R]):
         if self._hangs:
             await asyncio.get_running_loop().create_future()
         if self._error is not None:
-            error = copy.copy(self._error) if self._raised else self._error
-            self._raised = True
+            error = copy.copy(self._error) if self.raised else self._error
+            self.raised.append(error)
             raise error
         return cast("R", self._answer)
 

@@ -11,14 +11,14 @@ from lamina.backends.sqlite.failures import mapped
 from lamina.errors import StorageError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
-def disk_failures() -> Iterator[None]:
+def disk_failures() -> Generator[None, None, None]:
     """Raise what a failure inside means, ``from`` the original.
 
     A full disk may be emptied, so it is transient; a missing permission is not.

@@ -14,23 +14,29 @@ from lamina.backends.sqlite.connection import Schema, connect_reader, connect_wr
 from lamina.errors import Closed, Corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _BUSY: Final = 10.0  # seconds to wait for the writes of other processes
 _LAST: Final = sys.maxunicode
-_COLUMNS: Final = "scope, key, digest, size, type, metadata, modified, upload"
+_FIND: Final = "SELECT * FROM media_objects WHERE scope = ? AND key = ?"
+_PAGE: Final = (
+    "SELECT * FROM media_objects WHERE scope = ? AND key > ? AND key >= ? "
+    "AND (? IS NULL OR key < ?) ORDER BY key LIMIT ?"
+)
 _SCHEMA: Final = Schema(
     "media",
     1,
     (
-        "CREATE TABLE media_objects (scope TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, "
-        "size INTEGER NOT NULL, type TEXT NOT NULL, metadata BLOB NOT NULL, "
-        "modified REAL NOT NULL, upload TEXT, PRIMARY KEY (scope, key))",
+        """CREATE TABLE media_objects (
+            scope TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+            type TEXT NOT NULL, metadata BLOB NOT NULL, modified REAL NOT NULL, upload TEXT,
+            PRIMARY KEY (scope, key))""",
         "CREATE INDEX media_objects_digest ON media_objects (digest)",
-        "CREATE TABLE media_uploads (id TEXT PRIMARY KEY, scope TEXT NOT NULL, key TEXT NOT NULL, "
-        "type TEXT NOT NULL, metadata BLOB NOT NULL, touched REAL NOT NULL)",
+        """CREATE TABLE media_uploads (
+            id TEXT PRIMARY KEY, scope TEXT NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL,
+            metadata BLOB NOT NULL, touched REAL NOT NULL)""",
     ),
 )
 
@@ -88,18 +94,13 @@ class Index:
 
     def find(self, scope: str, key: str) -> Entry | None:
         """Return what is known of one key."""
-        query = f"SELECT {_COLUMNS} FROM media_objects WHERE scope = ? AND key = ?"
-        rows = self._read(query, scope, key)
+        rows = self._read(_FIND, scope, key)
         return _entry(rows[0]) if rows else None
 
     def page(self, scope: str, prefix: str, after: str, limit: int) -> list[Entry]:
         """Return at most *limit* keys that begin with *prefix*, in order, from behind *after*."""
-        query = (
-            f"SELECT {_COLUMNS} FROM media_objects WHERE scope = ? AND key > ? AND key >= ? "
-            "AND (? IS NULL OR key < ?) ORDER BY key LIMIT ?"
-        )
         end = _behind(prefix)
-        return [_entry(row) for row in self._read(query, scope, after, prefix, end, end, limit)]
+        return [_entry(row) for row in self._read(_PAGE, scope, after, prefix, end, end, limit)]
 
     def upload(self, scope: str, key: str, name: str) -> Upload | None:
         """Return an upload that is not finished."""
@@ -108,7 +109,7 @@ class Index:
         return Upload(*rows[0]) if rows else None
 
     @contextmanager
-    def writing(self) -> Iterator[Change]:
+    def writing(self) -> Generator[Change, None, None]:
         """Change the table, alone among all processes: whole, or not at all if it raises."""
         with self._writing:
             writer = _connected(self._writer)
@@ -135,19 +136,9 @@ class Change:
     def put(self, entry: Entry) -> str | None:
         """Write an entry; return the digest of the one it replaces."""
         old = self.remove(entry.scope, entry.key)
-        self._run(
-            f"INSERT INTO media_objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                entry.scope,
-                entry.key,
-                entry.digest,
-                entry.size,
-                entry.type,
-                entry.metadata,
-                entry.modified,
-                entry.upload,
-            ),
-        )
+        values = (entry.scope, entry.key, entry.digest, entry.size)
+        more = (entry.type, entry.metadata, entry.modified, entry.upload)
+        self._run("INSERT INTO media_objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values + more)
         return old
 
     def remove(self, scope: str, key: str) -> str | None:

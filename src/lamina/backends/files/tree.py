@@ -15,7 +15,7 @@ from lamina.backends.files.locks import FileLock
 from lamina.errors import Corrupt, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
 _STEP: Final = 1024 * 1024  # bytes held in memory while a file is copied
@@ -77,19 +77,21 @@ class Tree:
             lock = FileLock(path.with_suffix(".lock"))
             if lock.take():
                 _remove(path.with_suffix(""))
-                lock.path.unlink()
                 lock.drop()
+                lock.path.unlink(missing_ok=True)
         self._lock.take()
         _make(self._own)
 
     def release(self) -> None:
         """Give the folder of our own up."""
         _remove(self._own)
-        self._lock.path.unlink(missing_ok=True)
         self._lock.drop()
+        self._lock.path.unlink(missing_ok=True)
 
     @contextmanager
-    def receive(self, chunks: Iterable[bytes], *, sync: bool = True) -> Iterator[Written]:
+    def receive(
+        self, chunks: Iterable[bytes], *, sync: bool = True
+    ) -> Generator[Written, None, None]:
         """Write a file that is gone at the end, unless it was put in its place before."""
         path = self._own / token_hex(8)
         digest, size = sha256(), 0
@@ -184,7 +186,7 @@ class Tree:
 
 
 @contextmanager
-def _open(path: Path, flags: int, mode: str) -> Iterator[IO[bytes]]:
+def _open(path: Path, flags: int, mode: str) -> Generator[IO[bytes], None, None]:
     """Open a plain file and never what a link leads to.
 
     Raises:

@@ -126,7 +126,7 @@ class Database:
     async def check(self) -> None:
         """Write, commit and read; raise if the database cannot serve."""
         name = (self.schema.name,)
-        await self.write(lambda rows: rows.execute(_TOUCH, name) and None)
+        await self.write(lambda rows: rows.execute(_TOUCH, name).close())
         await self.read(lambda rows: rows.execute("SELECT count(*) FROM lamina_schemas").fetchone())
 
     def _check_open(self) -> None:

@@ -62,7 +62,7 @@ def load(path: Path, *, largest: int = LARGEST) -> bytes:
 def extract(data: bytes) -> Extracted:
     """Return the text in *data*: a PDF by its first bytes, text of any encoding otherwise.
 
-    Line ends become ``\\n`` and NUL, which no store holds, a space.
+    Line ends become ``\\n``; NUL, which no store holds, becomes a space.
 
     Raises:
         Binary: Neither text nor PDF.
@@ -75,6 +75,7 @@ def extract(data: bytes) -> Extracted:
     else:
         found = _decoded(data)
     text = found.text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", " ")
+    text = text.encode("utf-8", "replace").decode()  # some PDFs give lone surrogates
     if not text.strip():
         msg = "empty"
         raise Unreadable(msg)

@@ -75,7 +75,7 @@ class CompareAndSet(Operation[None]):
         return (self.tag(self.key), self.tag())
 
     async def settle(self, outcome: Conflict | None, send: Send) -> None:
-        if isinstance(outcome, Conflict) and self.value != self.expect:
+        if isinstance(outcome, Conflict):
             found = await send(Get(self.key, fresh=True, scope=self.scope))
             if found != self.value:
                 raise outcome
@@ -83,10 +83,10 @@ class CompareAndSet(Operation[None]):
 
 @operation("keyvalue", writes=True, idempotent=False)
 class Append(Operation[int]):
-    """Append *items*, all or none, to the JSON list under the key (absent: empty); gives its length.
+    """Append *items*, all or none, to the JSON list under the key (absent: empty).
 
-    *keep_last* drops older items. *ttl* starts anew when given, else stays. With an
-    *idempotency* key the same append is carried out once.
+    Gives its new length. *keep_last* drops older items. *ttl* starts anew when given, else
+    stays. With an *idempotency* key the same append is carried out once.
     """
 
     key: Key
@@ -127,13 +127,13 @@ class Expire(Operation[bool]):
 
 @operation("keyvalue")
 class TimeToLive(Operation[float | None]):
-    """Tell the seconds a key has left: infinity without expiry, None if absent."""
+    """Tell the seconds a key has left: infinity without expiry, None if absent.
+
+    It has no tags: the answer changes as time passes, so no cache may keep it.
+    """
 
     key: Key
     fresh: bool = False
-
-    def tags(self) -> tuple[str, ...]:
-        return (self.tag(self.key),)
 
 
 @operation("keyvalue")

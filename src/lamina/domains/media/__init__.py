@@ -15,6 +15,8 @@ from lamina.domains.media.operations import (
     PutPart,
     ReadRange,
     Sign,
+    check_range,
+    metadata_of,
 )
 from lamina.domains.media.sources import BytesSource, FileSource, Source
 
@@ -39,4 +41,6 @@ __all__ = [
     "Reader",
     "Sign",
     "Source",
+    "check_range",
+    "metadata_of",
 ]

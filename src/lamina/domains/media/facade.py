@@ -6,6 +6,19 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from lamina.backend import Backend
+from lamina.domains.media.operations import (
+    PART,
+    Begin,
+    Erase,
+    Head,
+    Info,
+    ListObjects,
+    Put,
+    ReadRange,
+    Sign,
+)
+from lamina.domains.media.sources import Source, read_part, source_of
+from lamina.domains.media.upload import Upload
 from lamina.domains.store import Facade
 from lamina.errors import Conflict, Invalid
 from lamina.values import EMPTY, Json
@@ -14,28 +27,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lamina.bound import Bound
-from lamina.domains.media.operations import (
-    PART,
-    Abort,
-    Begin,
-    Erase,
-    Finish,
-    Head,
-    Info,
-    ListObjects,
-    Put,
-    PutPart,
-    ReadRange,
-    Sign,
-)
-from lamina.domains.media.sources import BytesSource, Source
 
 Given: TypeAlias = bytes | Source
 
 
 @final
 class Reader:
-    """An open object: reads ranges of one version, whatever is written meanwhile."""
+    """An open object: gives the bytes of one version, or refuses once there is another.
+
+    Not for several tasks at once: each takes the bytes that follow.
+    """
 
     def __init__(self, media: Media, info: Info) -> None:
         self.info = info
@@ -51,20 +52,25 @@ class Reader:
         left = self.info.size - self._at
         wanted = left if length < 0 else min(length, left)
         parts: list[bytes] = []
-        while wanted > 0:
+        at, end = self._at, self._at + wanted
+        while at < end:
             data = await self._media.range(
-                self.info.key, self._at, min(wanted, PART), etag=self.info.etag
+                self.info.key, at, min(end - at, PART), etag=self.info.etag
             )
             if not data:
                 msg = "the object was changed or deleted while it was read"
                 raise Conflict(msg)
             parts.append(data)
-            self._at += len(data)
-            wanted -= len(data)
+            at += len(data)
+        self._at = end  # only now: after a failure the same bytes are read again
         return b"".join(parts)
 
     def seek(self, offset: int, /) -> None:
-        """Read from *offset* next."""
+        """Read from *offset* next.
+
+        Raises:
+            Invalid: It is not within the object.
+        """
         if not 0 <= offset <= self.info.size:
             msg = f"offset must be within 0 and {self.info.size}, got {offset!r}"
             raise Invalid(msg)
@@ -99,7 +105,11 @@ class Media(Facade):
         self._list = bound.handler(ListObjects)
 
     async def get(self, key: str, /, *, fresh: bool = False) -> bytes | None:
-        """Return all bytes of the object, from one version of it."""
+        """Return all bytes of the object, from one version of it; None if it is absent.
+
+        Raises:
+            Conflict: It has more than 8 MiB, and was changed or deleted while it was read.
+        """
         first = await self._range(ReadRange(key, fresh=fresh, scope=self._scope))
         if first is None:
             return None
@@ -112,15 +122,12 @@ class Media(Facade):
     async def range(
         self, key: str, start: int, length: int, /, *, etag: str | None = None
     ) -> bytes | None:
-        """Return at most *length* bytes from *start*.
+        """Return at most *length* bytes from *start*, none past the end; None if it is absent.
 
         Raises:
             Conflict: The object no longer has that *etag*.
-            Invalid: *start* is negative.
+            Invalid: *start* is negative, or *length* not above 0.
         """
-        if start < 0:
-            msg = f"start must be at least 0, got {start!r}"
-            raise Invalid(msg)
         chunk = await self._range(ReadRange(key, start, length, etag, scope=self._scope))
         return None if chunk is None else chunk.data
 
@@ -133,20 +140,24 @@ class Media(Facade):
         type: str = "application/octet-stream",  # noqa: A002  # the domain's word
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Store bytes, or what a ``Source`` gives, in parts of 8 MiB; visible all at once."""
+        """Store bytes, or what a ``Source`` gives, in parts of 8 MiB; visible all at once.
+
+        If it fails or is cancelled, what was uploaded is thrown away in the background.
+
+        Raises:
+            Invalid: *value* is neither, *metadata* is no JSON, or the source misbehaves.
+        """
         data = Json.of(metadata) if metadata else EMPTY
         if isinstance(value, bytes) and len(value) <= PART:
             await self._put(Put(key, value, type, data, scope=self._scope))
             return
-        source = BytesSource(value) if isinstance(value, bytes) else value
-        if not isinstance(source, Source):
-            msg = f"media is bytes or a Source, got {value.__class__.__name__}"
-            raise Invalid(msg)
-        first = await source.read(0, PART)
+        begin = Begin(key, type, data, scope=self._scope)
+        source = source_of(value)
+        first = await read_part(source, 0, PART)
         if len(first) < PART:
             await self._put(Put(key, first, type, data, scope=self._scope))
             return
-        await self._upload(key, source, first, type, data)
+        await Upload(self.bound, begin).run(source, first)
 
     def head(self, key: str, /, *, fresh: bool = False) -> Coroutine[Any, Any, Info | None]:
         """Return size, etag, type and metadata."""
@@ -178,30 +189,13 @@ class Media(Facade):
                 return
 
     def url(self, key: str, /, *, expires: float = 3600) -> Coroutine[Any, Any, str]:
-        """Return a URL that gives the bytes for *expires* seconds.
+        """Return a URL that gives the bytes for *expires* seconds; a ``file:`` URL never expires.
 
         Raises:
             Unsupported: The backend has no URLs.
             Invalid: There is no such object.
         """
         return self.bound.send(Sign(key, expires, scope=self._scope))
-
-    async def _upload(self, key: str, source: Source, first: bytes, kind: str, data: Json) -> None:
-        upload = await self.bound.send(Begin(key, kind, data, scope=self._scope))
-        try:
-            etags: list[str] = []
-            offset, part = 0, first
-            while part:
-                op = PutPart(key, upload, len(etags) + 1, part, scope=self._scope)
-                etags.append(await self.bound.send(op))
-                offset += len(part)
-                part = await source.read(offset, PART)
-            await self.bound.send(Finish(key, upload, tuple(etags), scope=self._scope))
-        except BaseException:
-            self.bound.runtime.spawn(
-                self.bound.send(Abort(key, upload, scope=self._scope)), f"abort upload {upload}"
-            )
-            raise
 
 
 class MediaBackend(Backend[Media]):

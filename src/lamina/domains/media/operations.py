@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from lamina.errors import Conflict
+from lamina.errors import Conflict, Corrupt, Invalid
+from lamina.fields import shown
 from lamina.operation import Operation, Send, operation
-from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
+from lamina.values import EMPTY, Count, FrozenDict, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
 """Bytes in one range or part: above S3's least part of 5 MiB."""
@@ -25,6 +26,9 @@ class Info:
     type: str
     metadata: Mapping[str, Any]
     modified: float
+
+    def __repr__(self) -> str:
+        return f"Info({shown(self.key)}, {self.size} bytes, {shown(self.type)})"
 
 
 @final
@@ -54,7 +58,7 @@ class Head(Operation[Info | None]):
 class ReadRange(Operation[Chunk | None]):
     """Read at most *length* bytes from *start*; past the end there are none.
 
-    With *etag* an object that has changed since is a ``Conflict``.
+    With *etag* an object that has changed since is a ``Conflict``; an absent one is None.
     """
 
     key: Key
@@ -65,6 +69,38 @@ class ReadRange(Operation[Chunk | None]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key),)
+
+
+def check_range(op: ReadRange, etag: str) -> None:
+    """Refuse a range that no backend may serve of the version with that *etag*.
+
+    Raises:
+        Invalid: It starts before the beginning.
+        Conflict: Another version is asked for.
+    """
+    if op.start < 0:
+        msg = f"start must be at least 0, got {op.start!r}"
+        raise Invalid(msg)
+    if op.etag is not None and op.etag != etag:
+        msg = "the object was changed since it was opened"
+        raise Conflict(msg)
+
+
+def metadata_of(data: Json) -> Mapping[str, Any]:
+    """Return the metadata that an operation carries, frozen.
+
+    Raises:
+        Invalid: It is no JSON object.
+    """
+    try:
+        found = data.value()
+    except Corrupt as error:
+        msg = "metadata must be JSON"
+        raise Invalid(msg) from error
+    if not isinstance(found, FrozenDict):
+        msg = "metadata must be a JSON object"
+        raise Invalid(msg)
+    return found
 
 
 @operation("media", writes=True, idempotent=True)
@@ -82,7 +118,10 @@ class Put(Operation[Info]):
 
 @operation("media", writes=True, idempotent=False)
 class Begin(Operation[str]):
-    """Begin an upload in parts; gives its id. Nothing is visible until it is finished."""
+    """Begin an upload in parts; gives its id, which the backend draws.
+
+    Nothing is visible until it is finished.
+    """
 
     key: Key
     type: str = "application/octet-stream"
@@ -91,7 +130,7 @@ class Begin(Operation[str]):
 
 @operation("media", writes=True, idempotent=True)
 class PutPart(Operation[str]):
-    """Write one part, numbered from 1; gives its etag."""
+    """Write one part, numbered from 1; gives its etag. A part may be written again."""
 
     key: Key
     upload: Key
@@ -101,7 +140,10 @@ class PutPart(Operation[str]):
 
 @operation("media", writes=True, idempotent=True)
 class Finish(Operation[Info]):
-    """Make the object of an upload's parts, all at once."""
+    """Make the object of an upload's parts, all at once; *parts* are their etags in order.
+
+    Finishing again what was finished gives the same answer, unless the key was written since.
+    """
 
     key: Key
     upload: Key

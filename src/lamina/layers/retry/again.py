@@ -6,15 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.context import Call, current, remaining
 from lamina.errors import Conflict, StorageError, Unsupported
+from lamina.layers.retry.core import Budget, RetryStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenacity import AsyncRetrying, RetryCallState
 
-    from lamina.layers.retry.core import Budget, Policy
+    from lamina.layers.retry.core import Policy
     from lamina.operation import Handler, Operation
     from lamina.site import Site
+
+
+class Endings:
+    """How often a retry layer of this process has given up.
+
+    An error is marked with the number of its own giving up. A layer that reads the number before
+    its attempt knows a mark made meanwhile, by a layer below, from one on an error used anew.
+    """
+
+    number = 0
 
 
 class Engine:
@@ -26,10 +37,21 @@ class Engine:
         self.retrying: Callable[..., AsyncRetrying] = AsyncRetrying
         self.policy = policy
         self.budget = budget
+        self.purse = budget or Budget(0)  # what a first success pays into
         self.runtime = site.runtime
         self.below = site.below
         self.retried = 0
         self.gave_up = 0
+
+    def status(self) -> RetryStatus:
+        """Return what was done since the stack was built."""
+        denied = 0 if self.budget is None else self.budget.denied
+        tokens = None if self.budget is None else self.budget.tokens
+        return RetryStatus(self.retried, self.gave_up, denied, tokens)
+
+    def repeats(self, op: Operation[Any], error: StorageError, mark: int) -> bool:
+        """Tell whether *op* may be sent again, and no retry below has given up since *mark*."""
+        return error.retry_exhausted <= mark and self.policy.repeats(op, error)
 
     async def send(self, op: Operation[Any]) -> Any:
         """Send *op* to the handler below, as ``settle`` may ask."""
@@ -52,13 +74,16 @@ class Again:
         engine: Engine,
         op: Operation[Any],
         inner: Handler[Any, Any],
-        failed: StorageError,
+        failed: StorageError | None,
+        *,
+        mark: int,
         began: float,
     ) -> None:
         self.engine = engine
         self.op = op
         self.inner = inner
-        self.failed: StorageError | None = failed
+        self.failed = failed
+        self.mark = mark
         self.began = began
         self.doubtful = False
         self.cost = 0
@@ -80,10 +105,9 @@ class Again:
             retry_error_callback=self.final,
         )
         try:
-            answer = await retrying(self._attempt)
+            return await retrying(self._attempt)
         finally:
             current.set(before)
-        return answer
 
     async def _attempt(self) -> Any:
         failed, self.failed = self.failed, None
@@ -91,6 +115,7 @@ class Again:
             raise failed
         self.call.attempt += 1
         self.engine.retried += 1
+        self.mark = Endings.number
         answer = await self.send()
         if self.engine.budget is not None:
             self.engine.budget.give(self.cost)
@@ -110,7 +135,9 @@ class Again:
 
     def final(self, state: RetryCallState) -> Any:
         """Raise the last error, or give what there is, when no attempt follows."""
-        raise _error(state)
+        error = _error(state)
+        if error is not None:
+            raise error
 
     def worth(self, error: StorageError) -> bool:
         """Take note of a failed attempt; tell whether another may help."""
@@ -118,7 +145,7 @@ class Again:
             self.doubtful = True
         elif self.doubtful:
             error.sent = "maybe"  # an earlier attempt may have arrived
-        if self.engine.policy.repeats(self.op, error):
+        if self.engine.repeats(self.op, error, self.mark):
             return True
         error.add_note(f"at attempt {self.call.attempt} of {self.engine.policy.attempts}")
         return False
@@ -129,7 +156,8 @@ class Again:
         seconds = self.engine.runtime.now() - self.began
         made = "1 attempt" if number == 1 else f"{number} attempts"
         error.add_note(f"gave up after {made} in {seconds:.3g} s{reason}")
-        error.retry_exhausted = True
+        Endings.number += 1
+        error.retry_exhausted = Endings.number
 
     def _is_worth_it(self, state: RetryCallState) -> bool:
         error = _error(state)
@@ -168,10 +196,5 @@ class Again:
         return None
 
 
-def _error(state: RetryCallState) -> BaseException:
-    outcome = state.outcome
-    error = None if outcome is None else outcome.exception()
-    if error is None:  # an answer is never asked about: only failures are
-        msg = "tenacity asked about an attempt that did not fail"
-        raise AssertionError(msg)
-    return error
+def _error(state: RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from lamina.errors import CircuitOpen, LimitReached, RateLimited, Rejected, Throttled
 
@@ -20,6 +20,15 @@ EXTRA: Final = 5.0
 """Most seconds that a server may add to a wait of ours (AWS SDKs, 2026)."""
 
 _STEEPEST: Final = 1000  # 2.0**1000 is finite, and past every cap
+
+
+class RetryStatus(NamedTuple):
+    """What a ``Retry`` has done: attempts after the first, calls given up on, its budget."""
+
+    retried: int
+    gave_up: int
+    denied: int
+    tokens: int | None
 
 
 @final
@@ -64,7 +73,7 @@ class Policy:
     def repeats(self, op: Operation[Any], error: StorageError) -> bool:
         """Tell whether sending *op* again is safe and may help."""
         asked = error.retry_after
-        if error.retry_exhausted or (asked is not None and not 0 <= asked < math.inf):
+        if asked is not None and not 0 <= asked < math.inf:
             return False  # a negative or unreadable wait means: do not
         if isinstance(error, CircuitOpen):
             return self.patient and asked is not None
@@ -95,6 +104,10 @@ class Policy:
         if isinstance(error, CircuitOpen):
             return asked
         return min(max(asked, own), own + EXTRA)
+
+    def waits(self) -> float:
+        """Return the most seconds that one call can wait in all, an open circuit apart."""
+        return sum(self.longest(None, retry) + EXTRA for retry in range(self.attempts - 1))
 
     def cost(self, error: StorageError) -> int:
         """Return the tokens that a retry after *error* costs."""

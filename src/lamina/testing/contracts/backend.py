@@ -16,7 +16,7 @@ from lamina.testing.clock import run
 from lamina.testing.samples import SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from lamina.backend import Backend
     from lamina.operation import Operation
@@ -44,7 +44,7 @@ class BackendContract(Generic[F]):
         return Stack().over(self.backend())
 
     @asynccontextmanager
-    async def opened(self, *needs: type[Operation[Any]]) -> AsyncIterator[F]:
+    async def opened(self, *needs: type[Operation[Any]]) -> AsyncGenerator[F, None]:
         """Give an open store; skip the test if it does not serve what the test *needs*."""
         store = self.store()
         missing = [op.__name__ for op in needs if op not in store.bound.capabilities]
@@ -131,9 +131,14 @@ class BackendContract(Generic[F]):
         def elsewhere() -> None:
             try:
                 run(second())
-            except BaseException as error:  # noqa: BLE001  # told by the test itself
+            except BaseException as error:  # told by the test itself
                 failures.append(error)
 
         await asyncio.to_thread(elsewhere)
         await store.close()
         assert not failures, failures
+
+
+def near(found: float | None, wanted: float, within: float) -> bool:
+    """Tell whether *found* is *wanted*, give or take *within*."""
+    return found is not None and (found == wanted or abs(found - wanted) <= within)

@@ -6,8 +6,6 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from lamina.domains.keyvalue import (
     Append,
     CompareAndSet,
@@ -21,12 +19,12 @@ from lamina.domains.keyvalue import (
     TimeToLive,
 )
 from lamina.errors import Conflict, Invalid
-from lamina.testing.clock import run
-from lamina.testing.contracts.backend import BackendContract
+from lamina.testing.contracts.backend import BackendContract, near
+from lamina.testing.contracts.sequences import check_sequences
 from lamina.values import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lamina.operation import Operation
 
@@ -38,27 +36,13 @@ class ModelledKeyValue(BackendContract[KeyValue]):
     """How many sequences are tried."""
 
     def test_answers_as_a_dict_would(self) -> None:
-        hypothesis = pytest.importorskip("hypothesis")
-        strategies = pytest.importorskip("hypothesis.strategies")
-
-        @hypothesis.settings(
-            max_examples=self.examples,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        )
-        @hypothesis.given(strategies.lists(_steps(strategies), max_size=25))
-        def check(steps: Sequence[Operation[Any] | float]) -> None:
-            run(self._play(steps))
-
-        check()
+        check_sequences(self._play, _steps, self.examples)
 
     async def _play(self, steps: Sequence[Operation[Any] | float]) -> None:
         model = _Model()
         async with self.opened() as store:
             for step in steps:
-                if isinstance(step, float):
+                if isinstance(step, int | float):
                     model.now += step
                     await self.elapse(step)
                 elif type(step) in store.bound.capabilities:
@@ -75,7 +59,7 @@ class ModelledKeyValue(BackendContract[KeyValue]):
         except (Conflict, Invalid) as error:
             told = type(error)
         if isinstance(wanted, float) and isinstance(told, float):
-            assert told == pytest.approx(wanted, abs=0.05), step
+            assert near(told, wanted, 0.05), step
         else:
             assert told == wanted, step
 
@@ -92,43 +76,75 @@ class _Model:
         return found if found is not None and self.now < found[1] else None
 
     def answer(self, op: Any) -> Any:
-        found = self.found(op.scope, op.key)
-        before, until = found or (None, math.inf)
-        match op:
-            case Get():
-                return before
-            case TimeToLive():
-                return None if found is None else until - self.now
-            case Delete():
-                self.values.pop((op.scope, op.key), None)
-                return found is not None
-            case Expire():
-                return found is not None and self._put(op, before, op.ttl) is None
-            case CompareAndSet() if before != op.expect:
-                return Conflict
-            case Set() | CompareAndSet():
-                return self._put(op, op.value, op.ttl)
-            case _:
-                return self._add(op, before, until)
+        answers: dict[type[Operation[Any]], Callable[[Any], Any]] = {
+            Get: self._before,
+            TimeToLive: self._left,
+            Delete: self._delete,
+            Expire: self._expire,
+            Set: self._put,
+            CompareAndSet: self._compare,
+            Append: self._append,
+            Increment: self._increment,
+        }
+        return answers[type(op)](op)
 
-    def _put(self, op: Any, value: Any, ttl: float | None) -> None:
+    def _before(self, op: Any) -> bytes | None:
+        found = self.found(op.scope, op.key)
+        return None if found is None else found[0]
+
+    def _until(self, op: Any) -> float:
+        found = self.found(op.scope, op.key)
+        return math.inf if found is None else found[1]
+
+    def _left(self, op: TimeToLive) -> float | None:
+        return None if self._before(op) is None else self._until(op) - self.now
+
+    def _delete(self, op: Delete) -> bool:
+        there = self._before(op) is not None
+        self.values.pop((op.scope, op.key), None)
+        return there
+
+    def _expire(self, op: Expire) -> bool:
+        before = self._before(op)
+        if before is not None:
+            self._keep(op, before, op.ttl)
+        return before is not None
+
+    def _put(self, op: Set | CompareAndSet) -> None:
+        self._keep(op, op.value, op.ttl)
+
+    def _compare(self, op: CompareAndSet) -> Any:
+        return Conflict if self._before(op) != op.expect else self._put(op)
+
+    def _append(self, op: Append) -> Any:
+        stored = _decoded(self._before(op) or b"[]")
+        if not isinstance(stored, list):
+            return Invalid
+        items: list[Any] = [*stored, *(item.thaw() for item in op.items)]
+        items = items[-op.keep_last :] if op.keep_last else items
+        self._add(op, Json.of(items).data)
+        return len(items)
+
+    def _increment(self, op: Increment) -> Any:
+        stored = _decoded(self._before(op) or b"0")
+        if not isinstance(stored, int):
+            return Invalid
+        self._add(op, str(stored + op.by).encode())
+        return stored + op.by
+
+    def _add(self, op: Append | Increment, value: bytes) -> None:
+        until = self._until(op) if op.ttl is None else self.now + op.ttl
+        self.values[op.scope, op.key] = (value, until)
+
+    def _keep(self, op: Any, value: bytes, ttl: float | None) -> None:
         self.values[op.scope, op.key] = (value, math.inf if ttl is None else self.now + ttl)
 
-    def _add(self, op: Any, before: bytes | None, until: float) -> Any:
-        try:
-            stored = json.loads(before or (b"0" if isinstance(op, Increment) else b"[]"))
-        except ValueError:
-            return Invalid
-        if type(stored) is not (int if isinstance(op, Increment) else list):
-            return Invalid
-        if isinstance(op, Increment):
-            value, told = str(stored + op.by).encode(), stored + op.by
-        else:
-            items = [*stored, *(item.thaw() for item in op.items)]
-            items = items[-op.keep_last :] if op.keep_last else items
-            value, told = Json.of(items).data, len(items)
-        self.values[op.scope, op.key] = (value, self.now + op.ttl if op.ttl else until)
-        return told
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
 
 
 def _steps(strategies: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Benchmarks: what the layers cost, beside the peers, in one run."""

@@ -1,0 +1,250 @@
+"""Vectors in a SQLite table, searched exactly in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import TYPE_CHECKING, Final, final
+
+from lamina.backend import serves
+from lamina.backends.sqlite import records
+from lamina.backends.sqlite.database import Database
+from lamina.domains.prefixes import end_of
+from lamina.domains.store import Check
+from lamina.domains.vectors import (
+    Drop,
+    DropWhere,
+    Fetch,
+    FetchMany,
+    IndexInfo,
+    Info,
+    ListIds,
+    Match,
+    Namespaces,
+    Nearest,
+    Record,
+    Upsert,
+    UpsertMany,
+    VectorsBackend,
+)
+from lamina.embed import default_embedder
+from lamina.errors import Invalid, StorageError
+from lamina.threads import OneThread
+from lamina.values import Done, Failed, Outcome, Page
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from lamina.embed import Embedder
+    from lamina.index.dense import Metric
+    from lamina.index.kinds import Kind
+    from lamina.index.spaces import Spaces
+
+_LOADED_AT_ONCE: Final = 1_000
+_LONGEST_PAGE: Final = 10_000
+
+
+@final
+class SqliteVectors(VectorsBackend):
+    """Records in the database file *path*; a search follows what was written before it began.
+
+    The first search loads all vectors into memory, 4 bytes a number; later ones only what has
+    changed, also by other processes. Searches are exact; with *ann* (extra ``[ann]``) unfiltered
+    ones among 20,000 or more guess first. Text is embedded by *embedder*, the best that is
+    installed without; one file keeps to one embedder. *kind* says which vectors a record has:
+    ``"dense"``, ``"sparse"`` or both (``"hybrid"``); *metric* is that of the dense ones.
+
+    Raises:
+        StackError: *path* is not that of a file.
+    """
+
+    name = "sqlite"
+    needs_open = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        embedder: Embedder | None = None,
+        metric: Metric = "cosine",
+        kind: Kind = "dense",
+        ann: bool = False,
+        busy: float = 5.0,
+    ) -> None:
+        self.embedder = embedder or default_embedder()
+        self.metric: Metric = metric
+        self.kind: Kind = kind
+        self.ann = ann
+        self._database = Database(path, records.SCHEMA, busy=busy)
+        self._thread = OneThread("sqlite vectors")
+        self._following = asyncio.Lock()
+        self._spaces: Spaces | None = None  # numpy is loaded with the first
+
+    async def open(self) -> None:
+        await self._database.open()
+
+    async def close(self) -> None:
+        try:
+            await self._thread.close()
+        finally:
+            await self._database.close()
+
+    @serves(Fetch)
+    async def fetch(self, op: Fetch) -> Record | None:
+        return await self._database.read(
+            lambda rows: records.fetch(rows, op.scope, op.namespace, op.id)
+        )
+
+    @serves(FetchMany)
+    async def fetch_many(self, op: FetchMany) -> tuple[Outcome[Record | None], ...]:
+        return await self._database.read(
+            lambda rows: tuple(
+                Done(records.fetch(rows, op.scope, op.namespace, id_)) for id_ in op.ids
+            )
+        )
+
+    @serves(Upsert)
+    async def upsert(self, op: Upsert) -> None:
+        (written,) = await self._embedded((op,))
+        await self._database.write(lambda rows: self._put(rows, written))
+
+    @serves(UpsertMany)
+    async def upsert_many(self, op: UpsertMany) -> tuple[Outcome[None], ...]:
+        written = await self._embedded(op.singles())
+
+        def put_each(rows: Connection) -> tuple[Outcome[None], ...]:
+            outcomes: list[Outcome[None]] = []
+            for one in written:
+                try:
+                    self._put(rows, one)
+                    outcomes.append(Done(None))
+                except StorageError as error:  # refused before it changed anything
+                    outcomes.append(Failed(error))
+            return tuple(outcomes)
+
+        return await self._database.write(put_each)
+
+    @serves(Drop)
+    async def drop(self, op: Drop) -> bool:
+        def dropped(rows: Connection) -> bool:
+            records.prune(rows)
+            return records.drop(rows, op.scope, op.namespace, op.id)
+
+        return await self._database.write(dropped)
+
+    @serves(DropWhere)
+    async def drop_where(self, op: DropWhere) -> int:
+        return await self._database.write(lambda rows: records.drop_where(rows, op))
+
+    @serves(Nearest)
+    async def nearest(self, op: Nearest) -> tuple[Match, ...]:
+        vector = op.vector
+        if vector is None and op.text is not None:
+            await self._database.read(self._check_embedder)
+            (vector,) = await self._thread.run(self.embedder.embed, [op.text])
+        spaces = await self._followed()
+        space = (op.scope, op.namespace)
+        hits = await self._thread.run(spaces.nearest, space, vector, op.sparse, op.top_k, op.filter)
+
+        def told(rows: Connection) -> tuple[Match, ...]:
+            found = (records.match(rows, *space, hit.id, hit.score) for hit in hits)
+            return tuple(match for match in found if match is not None)
+
+        return await self._database.read(told) if hits else ()
+
+    @serves(Namespaces)
+    async def namespaces(self, op: Namespaces) -> tuple[str, ...]:
+        return await self._database.read(lambda rows: records.namespaces(rows, op.scope))
+
+    @serves(Info)
+    async def info(self, op: Info) -> IndexInfo:
+        count, dimension = await self._database.read(
+            lambda rows: records.described(rows, op.scope, op.namespace)
+        )
+        return IndexInfo(count, dimension, self.metric, self.embedder.name)
+
+    @serves(ListIds, "ordered", "unique")
+    async def list_ids(self, op: ListIds) -> Page[str]:
+        limit = min(op.limit, _LONGEST_PAGE)
+        space, end = (op.scope, op.namespace), end_of(op.prefix)
+        begin = (op.prefix, op.cursor or "")
+        ids = await self._database.read(lambda rows: records.ids(rows, space, begin, end, limit))
+        return Page(tuple(ids), ids[-1] if len(ids) == limit else None)
+
+    @serves(Check)
+    async def check(self, op: Check) -> None:
+        del op
+        await self._database.check()
+
+    def _put(self, rows: Connection, written: records.Written) -> None:
+        if written.op.text is not None and written.op.vector is None:
+            self._check_embedder(rows)
+            records.note(rows, "embedder", self.embedder.name)
+        records.put(rows, written)
+
+    def _check_embedder(self, rows: Connection) -> None:
+        noted = records.fact(rows, "embedder")
+        if noted not in (None, self.embedder.name):
+            msg = (
+                f"texts here were embedded by {noted}, not by {self.embedder.name}: "
+                "use that embedder, or another file"
+            )
+            raise Invalid(msg)
+
+    async def _embedded(self, ops: tuple[Upsert, ...]) -> list[records.Written]:
+        from lamina.index.kinds import check_written
+
+        texts = {at: op.text for at, op in enumerate(ops) if op.text is not None}
+        if self.kind == "sparse":
+            texts = {}
+        texts = {at: text for at, text in texts.items() if ops[at].vector is None}
+        made = await self._thread.run(self.embedder.embed, list(texts.values())) if texts else []
+        vectors = dict(zip(texts, made, strict=True))
+        written: list[records.Written] = []
+        for at, op in enumerate(ops):
+            vector = vectors.get(at, op.vector)
+            check_written(self.kind, dense=vector is not None, sparse=op.sparse is not None)
+            written.append(records.Written(op, vector))
+        return written
+
+    async def _followed(self) -> Spaces:
+        """Bring the indexes up to what the database holds now."""
+        async with self._following:
+            spaces = self._spaces
+            if spaces is None:
+                spaces = self._spaces = await self._thread.run(self._made)
+            more = True
+            while more:
+                seen = spaces.seen
+                rows, pruned = await self._database.read(
+                    lambda rows, seen=seen: records.changes(rows, seen, _LOADED_AT_ONCE)
+                )
+                if 0 < seen < pruned:
+                    await self._thread.run(spaces.forget)
+                    continue
+                if rows:
+                    await self._thread.run(_follow, spaces, rows)
+                more = len(rows) == _LOADED_AT_ONCE
+            return spaces
+
+    def _made(self) -> Spaces:
+        from lamina.index.spaces import Spaces
+
+        return Spaces(self.kind, self.metric, ann=self.ann)
+
+
+def _follow(spaces: Spaces, rows: list[records.Row]) -> None:
+    from lamina.index.spaces import Change
+
+    spaces.follow(
+        Change(
+            number,
+            (scope, namespace),
+            id_,
+            vector,
+            records.unpacked(sparse),
+            None if metadata in (None, "{}") else json.loads(metadata),
+        )
+        for number, scope, namespace, id_, vector, sparse, metadata in rows
+    )

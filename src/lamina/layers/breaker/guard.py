@@ -1,0 +1,142 @@
+"""One call through the circuit, watched from its admission to its verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, final
+
+from lamina.context import Call, current
+from lamina.layers.breaker.core import Circuit, Settings, State, Verdict
+from lamina.layers.breaker.verdict import of_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from lamina.errors import CircuitOpen
+    from lamina.layers.breaker.core import Permit
+    from lamina.layers.breaker.verdict import Judged
+    from lamina.operation import Handler, Operation
+    from lamina.runtime import Runtime
+    from lamina.site import Site
+
+
+@final
+class Guard:
+    """A circuit with what stands around it: time, listeners, the error that refuses."""
+
+    def __init__(
+        self, settings: Settings, listeners: Sequence[Any], name: str, runtime: Runtime
+    ) -> None:
+        from lamina.layers.breaker.adapter import Listeners, OpenCircuit
+
+        self.runtime = runtime
+        self.listeners = Listeners(listeners)
+        self.circuit = Circuit(settings, runtime.rng.random, self.listeners.changed)
+        self.listeners.show(self.circuit, name, self._now)
+        self._slow = settings.slow or 0.0
+        self._refusal: Callable[..., CircuitOpen] = OpenCircuit
+
+    @classmethod
+    def at(
+        cls, site: Site, settings: Settings, listeners: Sequence[Any], shared: str | None
+    ) -> Self:
+        """Make the guard of one layer, or take the one that has the name *shared*."""
+        if shared is None:
+            return cls(settings, listeners, site.backend, site.runtime)
+        return site.shared(
+            "breaker",
+            shared,
+            (settings, tuple(listeners)),
+            lambda: cls(settings, listeners, shared, site.runtime),
+        )
+
+    async def watch(
+        self, op: Operation[Any], inner: Handler[Any, Any], judge: Callable[[Any], Judged]
+    ) -> Any:
+        """Send *op* if the circuit lets it pass; *judge* says what an answer tells.
+
+        Raises:
+            CircuitOpen: Nothing was sent.
+        """
+        permit = self._admit()
+        clock = _Stopwatch(self.runtime) if self._slow else None
+        verdict: Verdict = Verdict.NONE  # what a cancelled call tells
+        failure: Exception | None = None
+        try:
+            if self.listeners.listeners:
+                self.listeners.note("before_call", inner, op)
+                self.listeners.tell()
+            answer = await inner(op)
+            verdict, failure = judge(answer)
+            return answer
+        except Exception as error:
+            verdict, failure = of_error(error), error
+            raise
+        finally:
+            is_slow = clock is not None and clock.stop() >= self._slow
+            self._settle(permit, verdict, failure, slow=is_slow)
+            failure = None
+
+    def watched(
+        self, inner: Handler[Any, Any], judge: Callable[[Any], Judged]
+    ) -> Handler[Any, Any]:
+        """Return the handler that watches each call."""
+
+        def handler(op: Operation[Any]) -> Coroutine[Any, Any, Any]:
+            return self.watch(op, inner, judge)
+
+        return handler
+
+    def go(self, state: State) -> None:
+        """Enter *state* by hand."""
+        self.circuit.go(state, self.runtime.now())
+        self.listeners.tell()
+
+    def _admit(self) -> Permit:
+        now = self.runtime.now()
+        permit = self.circuit.admit(now)
+        if permit is not None:
+            return permit
+        wait = self.circuit.retry_after(now)
+        if self.circuit.state is State.OPEN:
+            message = f"the circuit is open for another {wait:.3g} s after {self.circuit.cause}"
+        elif self.circuit.state is State.HALF_OPEN:
+            message = "the circuit is half-open, and its probes are out"
+        else:
+            message = "the circuit was opened by hand"
+        raise self._refusal(message, layer="breaker", retry_after=wait)
+
+    def _settle(
+        self, permit: Permit, verdict: Verdict, failure: Exception | None, *, slow: bool
+    ) -> None:
+        """Tell circuit and listeners, in the order that aiobreaker has."""
+        listened = bool(self.listeners.listeners)
+        if listened and verdict is Verdict.FAILURE:
+            self.listeners.note("failure", failure)
+        failed = verdict is Verdict.FAILURE
+        cause = type(failure).__name__ if failed else "slow answers"
+        self.circuit.settle(permit, verdict, self.runtime.now(), slow=slow, cause=cause)
+        if listened:
+            if verdict is Verdict.SUCCESS:
+                self.listeners.note("success")
+            self.listeners.tell()
+
+    def _now(self) -> float:
+        return self.runtime.now()
+
+
+@final
+class _Stopwatch:
+    """Measures one call without the time it waited for a place inside a layer below."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._before = current.get()
+        self._call = self._before or Call()
+        current.set(self._call)
+        self._queued = self._call.queued
+        self._began = runtime.now()
+
+    def stop(self) -> float:
+        """Return the seconds."""
+        current.set(self._before)
+        return self._runtime.now() - self._began - (self._call.queued - self._queued)

@@ -1,0 +1,117 @@
+"""Stop sending to a backend that fails, and probe until it answers again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast, final
+
+from lamina.layer import Layer
+from lamina.layers.breaker.core import CircuitStatus, State
+from lamina.layers.breaker.guard import Guard
+from lamina.layers.breaker.options import check_listeners, check_name, settings_of
+from lamina.layers.breaker.verdict import of_answer, of_error, of_outcomes
+from lamina.operation import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lamina.operation import Handler, Op, R
+    from lamina.site import Site
+
+
+@final
+class Breaker(Layer):
+    """Refuse calls at once while the backend is failing.
+
+    Closed, it opens when of at least *min_calls* calls in the last *window* seconds (counted in
+    *buckets*) the part *failure_rate* failed, or *slow_rate* took *slow* seconds or more. Open,
+    it refuses for *break_for* seconds, give or take the part *jitter*, and twice as long each
+    further time up to *break_cap*. Then *probes* calls pass, *probes_at_once* together, and the
+    same rates decide. One that hangs for *lease* seconds (default: *break_for*) gives way.
+
+    A failure is ``Unavailable`` or ``TimedOut``, in a batch one such item; any other answer is a
+    success. Throttling, refusals by layers, the caller's deadline and cancellation count neither
+    way: a cancelled probe gives its place back. Waiting for a place in ``Limit`` is not slow.
+
+    *listeners* are aiobreaker's, told inline; what they raise is logged once. Stacks that name
+    the same *shared* circuit use it together. Defaults follow Polly, the rate resilience4j.
+
+    Raises:
+        CircuitOpen: Also an ``aiobreaker.CircuitBreakerError``. Nothing was sent; *retry_after*
+            says when a probe may pass. The call that opens the circuit raises its own error.
+    """
+
+    slot = "breaker"
+
+    def __init__(
+        self,
+        failure_rate: float = 0.5,
+        *,
+        window: float = 30.0,
+        buckets: int = 10,
+        min_calls: int = 20,
+        slow: float | None = None,
+        slow_rate: float = 0.8,
+        break_for: float = 5.0,
+        break_cap: float = 60.0,
+        jitter: float = 0.2,
+        probes: int = 3,
+        probes_at_once: int = 1,
+        lease: float | None = None,
+        listeners: Iterable[Any] = (),
+        shared: str | None = None,
+    ) -> None:
+        self.failure_rate = failure_rate
+        self.window = window
+        self.buckets = buckets
+        self.min_calls = min_calls
+        self.slow = slow
+        self.slow_rate = slow_rate
+        self.break_for = break_for
+        self.break_cap = break_cap
+        self.jitter = jitter
+        self.probes = probes
+        self.probes_at_once = probes_at_once
+        self.lease = lease
+        self.listeners = check_listeners(listeners)
+        self.shared = check_name(shared)
+        settings_of(self)
+
+    def setup(self, site: Site) -> None:
+        self._guard = Guard.at(site, settings_of(self), self.listeners, self.shared)
+        self._circuit = self._guard.circuit
+        self._runtime = site.runtime
+
+    async def around(self, op: Op, inner: Handler[Op, R]) -> R:
+        permit = self._circuit.free
+        if permit is None:
+            return cast("R", await self._guard.watch(op, inner, of_answer))
+        try:
+            answer = await inner(op)
+        except Exception as error:
+            now, cause = self._runtime.now(), type(error).__name__
+            self._circuit.settle(permit, of_error(error), now, cause=cause)
+            raise
+        self._circuit.succeed(permit, self._runtime.now())
+        return answer
+
+    def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
+        batch = issubclass(op, Batch)
+        if not (batch or self.listeners or self.slow):
+            return super().bind(op, inner, site)
+        return self._guard.watched(inner, of_outcomes if batch else of_answer)
+
+    def status(self) -> CircuitStatus:
+        """Describe the circuit as it is now."""
+        return self._circuit.status(self._runtime.now())
+
+    def force_open(self) -> None:
+        """Refuse all calls until ``reset``."""
+        self._guard.go(State.FORCED_OPEN)
+
+    def disable(self) -> None:
+        """Let all calls pass, uncounted, until ``reset``."""
+        self._guard.go(State.DISABLED)
+
+    def reset(self) -> None:
+        """Close the circuit and forget what it counted."""
+        self._guard.go(State.CLOSED)

@@ -1,0 +1,43 @@
+"""Writes through the cache: what they change is forgotten, whatever became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.errors import Conflict, StorageError
+from lamina.values import Failed
+
+if TYPE_CHECKING:
+    from lamina.layers.cache.core import Core
+    from lamina.operation import Handler
+    from lamina.runtime import Runtime
+
+
+def writer(
+    core: Core, inner: Handler[Any, Any], runtime: Runtime, *, batch: bool
+) -> Handler[Any, Any]:
+    """Return the handler of one type of write, single or batch."""
+
+    async def write(op: Any) -> Any:
+        tags: tuple[str, ...] = op.tags()
+        sure = False  # cancelled: it may still arrive
+        try:
+            answer = await inner(op)
+            sure = not batch or not any(map(_unclear, answer))
+            return answer
+        except StorageError as error:
+            sure = is_over(error)
+            raise
+        finally:
+            core.wrote(tags, runtime.now(), sure=sure)
+
+    return write
+
+
+def is_over(error: StorageError) -> bool:
+    """Tell whether a write that failed so will surely not be carried out later."""
+    return error.sent == "no" or isinstance(error, Conflict)
+
+
+def _unclear(outcome: object) -> bool:
+    return isinstance(outcome, Failed) and not is_over(outcome.error)

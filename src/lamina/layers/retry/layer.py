@@ -1,0 +1,117 @@
+"""Repeat what failed for a passing reason, if that is safe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast, final
+
+from lamina.errors import StorageError
+from lamina.layer import Layer
+from lamina.layers.retry.again import Again, Endings, Engine
+from lamina.layers.retry.batches import send_batch
+from lamina.layers.retry.core import Budget, Policy, RetryStatus
+from lamina.layers.retry.options import check
+from lamina.operation import Batch
+from lamina.plan import Worst
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from lamina.operation import Handler, Op, Operation, R
+    from lamina.site import Site
+
+
+@final
+class Retry(Layer):
+    """Make up to *attempts* attempts in all, while failures are transient and repeating is safe.
+
+    An operation is sent again only if it surely never arrived or is ``repeatable()``; after an
+    attempt whose outcome is unknown, ``settle()`` turns the later answer into what the first
+    would have told. A batch repeats only the items worth it. Before retry number *i* (from 0) it
+    waits a random part of ``min(base * 2**i, cap)`` seconds, or of *throttled_base* where the
+    backend asks for fewer calls, and at least what ``retry_after`` asks, up to 5 s more. It never
+    waits into the caller's deadline. An open circuit is not waited for, unless *patient*: then
+    exactly as long as it stays open.
+
+    Retries are paid from a *budget* of tokens (None: unlimited): 14 for one, 5 after throttling,
+    given back when it succeeds; a first attempt that succeeds adds 1. Stacks that name the same
+    *shared* budget spend it together. The last attempt's own error comes out, with a note.
+
+    The numbers are those of the AWS SDKs of 2026. Costs no tenacity on success.
+    """
+
+    slot = "retry"
+    repeats = True
+
+    def __init__(
+        self,
+        attempts: int = 3,
+        *,
+        base: float = 0.05,
+        cap: float = 20.0,
+        throttled_base: float = 1.0,
+        budget: int | None = 500,
+        patient: bool = False,
+        shared: str | None = None,
+    ) -> None:
+        self.attempts = attempts
+        self.base = base
+        self.cap = cap
+        self.throttled_base = throttled_base
+        self.budget = budget
+        self.patient = patient
+        self.shared = shared
+        check(self)
+
+    def setup(self, site: Site) -> None:
+        self._policy = Policy(self.attempts, self.base, self.cap, self.throttled_base, self.patient)
+        self._engine = Engine(self._policy, self._own_or_shared(site), site)
+        self._purse = self._engine.purse
+        self._runtime = site.runtime
+
+    def wants(self, op: type[Operation[Any]]) -> bool:
+        del op
+        return self.attempts > 1
+
+    async def around(self, op: Op, inner: Handler[Op, R]) -> R:
+        mark = Endings.number
+        began = self._runtime.now()
+        try:
+            answer = await inner(op)
+        except StorageError as error:
+            if not self._engine.repeats(op, error, mark):
+                raise
+            again = Again(self._engine, op, inner, error, mark=mark, began=began)
+        else:
+            purse = self._purse
+            if purse.tokens < purse.capacity:
+                purse.give(1)
+            return answer
+        return cast("R", await again.answer())
+
+    def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
+        if not issubclass(op, Batch):
+            return super().bind(op, inner, site)
+
+        def handler(op: Op) -> Coroutine[Any, Any, R]:
+            return send_batch(self._engine, cast("Batch[Any]", op), inner)
+
+        return handler
+
+    def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
+        del op
+        attempts = self.attempts * below.attempts
+        if below.seconds is None or self.patient:
+            return Worst(attempts)
+        return Worst(attempts, self.attempts * below.seconds + self._policy.waits())
+
+    def status(self) -> RetryStatus:
+        """Return what it has done since the stack was built."""
+        return self._engine.status()
+
+    def _own_or_shared(self, site: Site) -> Budget | None:
+        capacity = self.budget
+        if capacity is None:
+            return None
+        if self.shared is None:
+            return Budget(capacity)
+        return site.shared("retry budget", self.shared, capacity, lambda: Budget(capacity))

@@ -1,0 +1,11 @@
+"""What every media backend must do."""
+
+from lamina.testing.contracts.media.basics import BasicMedia
+from lamina.testing.contracts.media.transfers import TransferredMedia
+
+
+class MediaContract(BasicMedia, TransferredMedia):
+    """Define ``backend()``, which gives a new, empty media backend."""
+
+
+__all__ = ["MediaContract"]

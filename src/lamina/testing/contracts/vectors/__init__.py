@@ -1,0 +1,14 @@
+"""What every vectors backend must do."""
+
+from lamina.testing.contracts.vectors.basics import BasicVectors
+from lamina.testing.contracts.vectors.nearest import NearestVectors
+
+
+class VectorsContract(BasicVectors, NearestVectors):
+    """Define ``backend()``, which gives a new, empty vectors backend of any dimension.
+
+    Where the dimension is fixed, override *dimension*.
+    """
+
+
+__all__ = ["VectorsContract"]

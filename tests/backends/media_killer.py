@@ -1,0 +1,126 @@
+"""Kill writers of one root at random moments and look what is left; run as a program.
+
+One process forks them all: that is 20 times as fast as starting Python anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import select
+import signal
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from lamina.backends.files import FilesMedia
+from lamina.domains.media import Begin, Finish, Media, PutPart
+from lamina.stack import Stack
+
+KEYS = ("a", "b", "c")
+ABSENT = "absent"
+
+
+def main(root: Path, rounds: int) -> None:
+    allowed = {key: {ABSENT} for key in KEYS}
+    acknowledged = 0
+    for seed in range(rounds):
+        rng = random.Random(seed)
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            asyncio.run(write(root, rng, writing))
+            os._exit(1)
+        os.close(writing)
+        told = listen(reading, rng.randrange(60))
+        time.sleep(rng.random() * 0.004)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        told += drain(reading)
+        acknowledged += account(told, allowed)
+        asyncio.run(look(root, allowed))
+    sys.stdout.write(f"acknowledged {acknowledged}\n")
+
+
+async def write(root: Path, rng: random.Random, out: int) -> None:
+    async with Stack().over(FilesMedia(root, threads=2)) as media:
+        await asyncio.gather(*(work(media, key, rng, out) for key in KEYS))
+
+
+async def work(media: Media, key: str, rng: random.Random, out: int) -> None:
+    while True:
+        data = bytes([rng.randrange(3)]) * rng.choice((10, 300_000))
+        digest = sha256(data).hexdigest()
+        chosen = rng.random()
+        os.write(out, f"{key} try {ABSENT if chosen < 0.3 else digest}\n".encode())
+        if chosen < 0.3:
+            await media.delete(key)
+        elif chosen < 0.5:
+            await upload(media, key, data)
+        else:
+            await media.set(key, data, metadata={"digest": digest})
+        os.write(out, f"{key} done\n".encode())
+
+
+async def upload(media: Media, key: str, data: bytes) -> None:
+    send, half = media.bound.send, len(data) // 2
+    name = await send(Begin(key))
+    etags = [
+        await send(PutPart(key, name, number, part))
+        for number, part in enumerate((data[:half], data[half:]), 1)
+    ]
+    await send(Finish(key, name, tuple(etags)))
+
+
+def listen(reading: int, lines: int) -> bytes:
+    told = b""
+    while told.count(b"\n") < lines:
+        assert select.select([reading], [], [], 20)[0], "the writer is silent"
+        data = os.read(reading, 4096)
+        assert data, "the writer died of itself"
+        told += data
+    return told
+
+
+def drain(reading: int) -> bytes:
+    with os.fdopen(reading, "rb") as file:
+        return file.read()
+
+
+def account(told: bytes, allowed: dict[str, set[str]]) -> int:
+    done = 0
+    tried: dict[str, str] = {}
+    for line in told.decode().splitlines():
+        key, word, *rest = line.split()
+        if word == "try":
+            tried[key] = rest[0]
+            allowed[key] = allowed[key] | {rest[0]}
+        else:
+            allowed[key] = {tried[key]}
+            done += 1
+    return done
+
+
+async def look(root: Path, allowed: dict[str, set[str]]) -> None:
+    async with Stack().over(FilesMedia(root)) as media:
+        named = set()
+        for key in KEYS:
+            data = await media.get(key)  # checks the digest
+            found = ABSENT if data is None else sha256(data).hexdigest()
+            assert found in allowed[key], f"{key} holds what nobody wrote last"
+            allowed[key] = {found}
+            info = await media.head(key)
+            if info is not None:
+                named.add(info.etag)
+                assert info.metadata.get("digest", found) == found, "of two versions"
+        blobs = {path.name for path in (root / "blobs").glob("*/*")}
+        assert blobs == named, f"{len(blobs - named)} orphans, {len(named - blobs)} missing"
+        assert len(list((root / "temp").iterdir())) == 2, "temporary files of the dead are left"
+    assert not list((root / "temp").iterdir())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,223 @@
+"""The life of a store: unopened, open, closed, and on one loop only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend
+from lamina.errors import Brief, Closed, Invalid, Unavailable, Unsupported, WrongLoop
+from lamina.layer import Layer
+from lamina.runtime import Runtime
+from lamina.stack import Stack
+from lamina.testing import ScriptedKeyValue, run, sweep
+
+
+class Connected(KeyValueBackend):
+    """Must be opened; notes what happens to it."""
+
+    name = "connected"
+    needs_open = True
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.told: list[str] = []
+        self.fails = fails
+
+    async def open(self) -> None:
+        await asyncio.sleep(0.1)
+        if self.fails:
+            msg = "no such host"
+            raise Unavailable(msg)
+        self.told.append("opened")
+
+    async def close(self) -> None:
+        self.told.append("closed")
+
+
+def store_of(backend: Any, *layers: Layer, grace: float = 5.0) -> KeyValue:
+    store = Stack(*layers).over(backend, runtime=Runtime(grace=grace))
+    assert isinstance(store, KeyValue)
+    return store
+
+
+async def test_refuses_calls_before_it_is_opened_where_it_must_be() -> None:
+    store = store_of(Connected())
+    with pytest.raises(Closed, match=r"connected is not opened: use 'async with'"):
+        await store.get("a")
+    async with store:
+        with pytest.raises(Unsupported):
+            await store.get("a")
+
+
+async def test_refuses_calls_while_it_is_being_opened() -> None:
+    store = store_of(Connected())
+    opening = asyncio.ensure_future(store.open())
+    await asyncio.sleep(0.05)
+    with pytest.raises(Closed, match="not opened"):
+        await store.get("a")
+    await opening
+    await store.close()
+
+
+async def test_works_unopened_where_nothing_connects() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).returns(b"1")
+    assert await store_of(backend).get("a") == b"1"
+    assert backend.opened == 0
+
+
+async def test_closes_once_and_for_all() -> None:
+    backend = Connected()
+    store = store_of(backend)
+    async with store:
+        pass
+    await store.close()
+    assert backend.told == ["opened", "closed"]
+    for call in (store.get("a"), store.check(), store.open()):
+        with pytest.raises(Closed, match="connected is closed"):
+            await call
+
+
+async def test_lets_go_of_a_backend_that_could_not_be_opened() -> None:
+    backend = Connected(fails=True)
+    with pytest.raises(Unavailable, match="no such host"):
+        async with store_of(backend):
+            pytest.fail("it was opened")
+    assert backend.told == ["closed"]
+
+
+async def test_waits_for_calls_in_flight_before_it_closes() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).after(3.0).returns(b"1")
+    store = store_of(backend)
+    call = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(1)
+    with pytest.raises(Closed):
+        await store.get("b")
+    assert not closing.done()
+    assert backend.closed == 0
+    await closing
+    assert asyncio.get_running_loop().time() == pytest.approx(3.0)
+    assert await call == b"1"
+    assert backend.closed == 1
+
+
+async def test_waits_for_calls_no_longer_than_its_grace() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).hangs()
+    store = store_of(backend, grace=2.0)
+    call = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    await store.close()
+    assert asyncio.get_running_loop().time() == pytest.approx(2.0)
+    assert backend.closed == 1
+    call.cancel()
+    await asyncio.wait([call])
+
+
+async def test_drains_its_tasks_then_closes_outside_in() -> None:
+    told: list[str] = []
+
+    class Told(Layer):
+        slot = "log"
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def close(self) -> None:
+            told.append(self.name)
+
+    class Inner(Told):
+        slot = "cache"
+
+    async def work() -> None:
+        await asyncio.sleep(1)
+        told.append("task")
+
+    backend = Connected()
+    backend.told = told
+    store = store_of(backend, Told("outer"), Inner("inner"))
+    async with store:
+        store.bound.runtime.spawn(work(), "work")
+    assert told == ["opened", "task", "outer", "inner", "closed"]
+
+
+def test_lets_go_of_everything_when_closing_is_cancelled() -> None:
+    backends: list[ScriptedKeyValue] = []
+
+    async def scenario() -> None:
+        backend = ScriptedKeyValue()
+        backends.append(backend)
+        backend.expect(Get("a")).after(1.0).returns(b"1")
+        store = store_of(backend)
+        store.bound.runtime.spawn(store.get("a"), "call")
+        store.bound.runtime.spawn(asyncio.sleep(2), "work")
+        await asyncio.sleep(0)
+        await store.close()
+
+    def closed() -> None:
+        backend = backends.pop()
+        assert backend.closed == 1 or not backend.calls
+
+    sweep(scenario, after=closed)
+
+
+def test_belongs_to_the_loop_of_its_first_call() -> None:
+    store = store_of(ScriptedKeyValue())
+
+    async def use() -> None:
+        with pytest.raises(AssertionError):  # the script expects nothing
+            await store.get("a")
+
+    async def use_again() -> None:
+        for call in (store.get("a"), store.open()):
+            with pytest.raises(WrongLoop, match="scripted belongs to another event loop"):
+                await call
+
+    run(use())
+    run(use_again())
+
+
+async def test_tells_which_operation_failed_and_where() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).raises(Unavailable("down"))
+    with pytest.raises(Unavailable) as caught:
+        await store_of(backend).get("a")
+    assert caught.value.brief == Brief("Get", "keyvalue", "'a'")
+    assert caught.value.backend == "scripted"
+    assert str(caught.value) == "scripted keyvalue.Get('a'): down"
+
+
+async def test_keeps_what_an_error_already_tells() -> None:
+    backend = ScriptedKeyValue()
+    brief = Brief("Other", "keyvalue")
+    backend.expect(Get("a")).raises(Unavailable("down", brief=brief, backend="behind"))
+    with pytest.raises(Unavailable) as caught:
+        await store_of(backend).get("a")
+    assert (caught.value.brief, caught.value.backend) == (brief, "behind")
+
+
+async def test_sends_any_operation() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a", scope="acme")).returns(b"1").times(2)
+    store = store_of(backend)
+    assert await store.bound.send(Get("a", scope="acme")) == b"1"
+    assert await store.scoped("acme").get("a") == b"1"
+    assert store.bound.handler(Get) is store.bound.handler(Get)
+
+
+async def test_a_scoped_store_is_the_same_store() -> None:
+    store = store_of(ScriptedKeyValue())
+    acme = store.scoped("acme")
+    assert (store.scope, acme.scope, acme.scoped("b").scope) == ("", "acme", "b")
+    assert acme.bound is store.bound
+    for wrong in ("", "a\0", "x" * 1025):
+        with pytest.raises(Invalid, match="scope must"):
+            store.scoped(wrong)
+    await acme.close()
+    with pytest.raises(Closed):
+        await store.get("a")

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import pytest
+from cache_backend import Slow, cache_of, settled
+
+from lamina.backend import serves
+from lamina.domains.documents import Document, DocumentsBackend, Read, ReadMany, Write, WriteMany
+from lamina.domains.keyvalue import Get, GetStamped
+from lamina.errors import TimedOut, Unavailable
+from lamina.layers.cache import Cache
+from lamina.operation import Batch, Operation, operation
+from lamina.stack import Stack
+from lamina.values import Done, Failed, Key, Stamped
+
+if TYPE_CHECKING:
+    from lamina.values import Outcome
+
+
+class Papers(DocumentsBackend):
+    """Documents that do not expire; ids that begin with "bad" fail."""
+
+    name = "papers"
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.asked: list[tuple[str, ...]] = []
+        self.error: Exception | None = None
+
+    def paper(self, id_: str) -> Document:
+        return Document(id_, "", {}, self.version, None, 0.0, 0.0)
+
+    @serves(Read)
+    async def read(self, op: Read) -> Document | None:
+        self.asked.append((op.id,))
+        found = self.paper(op.id)
+        await asyncio.sleep(1)
+        return found
+
+    @serves(ReadMany)
+    async def read_many(self, op: ReadMany) -> tuple[Outcome[Document | None], ...]:
+        self.asked.append(op.ids)
+        found = [self.paper(id_) for id_ in op.ids]
+        await asyncio.sleep(1)
+        if self.error is not None:
+            raise self.error
+        return tuple(
+            Failed(Unavailable("down")) if one.id.startswith("bad") else Done(one) for one in found
+        )
+
+    @serves(Write)
+    async def write(self, op: Write) -> None:
+        self.version += 1
+
+    @serves(WriteMany)
+    async def write_many(self, op: WriteMany) -> tuple[Outcome[None], ...]:
+        failed = Failed(TimedOut("late"))
+        return tuple(failed if one.id.startswith("bad") else Done(None) for one in op.items)
+
+
+async def test_batch_asks_below_only_for_what_is_missing_and_keeps_the_order() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+    await store.get("b")
+
+    told = await store.get_many(["a", "b", "c"])
+
+    assert [one.id for one in told if one] == ["a", "b", "c"]
+    assert backend.asked == [("b",), ("a", "c")]
+    await store.get_many(["c", "a"])
+    await store.get("a")
+    assert len(backend.asked) == 2
+
+
+async def test_repeated_id_is_asked_once() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+
+    told = await store.get_many(["a", "a"])
+
+    assert [one.id for one in told if one] == ["a", "a"]
+    assert backend.asked == [("a",)]
+
+
+async def test_batch_of_nothing_asks_nothing() -> None:
+    backend = Papers()
+
+    assert await Stack(Cache()).over(backend).get_many([]) == ()
+    assert backend.asked == []
+
+
+async def test_failed_items_stay_in_place_and_are_not_kept() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+
+    for _ in range(2):
+        told = await store.get_many(["a", "bad", "c"], outcomes=True)
+        assert [type(one) for one in told] == [Done, Failed, Done]
+
+    assert backend.asked == [("a", "bad", "c"), ("bad",)]
+
+
+async def test_fresh_batch_asks_for_all_and_refills() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+    await store.get_many(["a", "b"])
+    backend.version = 7  # by another process
+
+    await store.get_many(["a", "b"], fresh=True)
+
+    found = await store.get("a")
+    assert found is not None
+    assert found.version == 7
+    assert len(backend.asked) == 2
+
+
+async def test_write_during_a_batch_keeps_its_answer_out() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+    reading = asyncio.ensure_future(store.get_many(["a", "b"]))
+    await asyncio.sleep(0.5)
+    await store.set("a", "new")
+    await reading
+
+    first, second = await store.get("a"), await store.get("b")
+
+    assert first is not None
+    assert first.version == 2
+    assert second is not None
+    assert backend.asked == [("a", "b"), ("a",)]
+
+
+async def test_single_read_waits_for_a_batch_that_asks_the_same() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+
+    batch, one, bad = await asyncio.gather(
+        store.get_many(["a", "bad"], outcomes=True),
+        store.get("a"),
+        store.get("bad"),
+        return_exceptions=True,
+    )
+
+    assert batch[0] == Done(one)  # type: ignore[index]
+    assert isinstance(bad, Unavailable)
+    assert backend.asked == [("a", "bad")]
+
+
+async def test_cancelled_batch_hands_its_readers_on() -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+    batch = asyncio.ensure_future(store.get_many(["a", "b"]))
+    await settled()
+    readers = [asyncio.ensure_future(store.get(id_)) for id_ in ("a", "a", "b")]
+    await asyncio.sleep(0.5)
+
+    batch.cancel()
+
+    assert [one.id for one in await asyncio.gather(*readers) if one] == ["a", "a", "b"]
+    assert backend.asked == [("a", "b"), ("a",), ("b",)]
+
+
+async def test_batch_that_fails_as_a_whole_fails_its_readers() -> None:
+    backend = Papers()
+    backend.error = Unavailable("down")
+    store = Stack(Cache()).over(backend)
+
+    told = await asyncio.gather(
+        store.get_many(["a", "b"]), store.get("a"), store.get("b"), return_exceptions=True
+    )
+
+    assert all(isinstance(one, Unavailable) for one in told)
+    assert backend.asked == [("a", "b")]
+
+
+@pytest.mark.parametrize(("id_", "asked"), [("a", 1), ("bad", 3)])
+async def test_batch_write_leaves_doubt_if_an_item_is_unclear(id_: str, asked: int) -> None:
+    backend = Papers()
+    store = Stack(Cache()).over(backend)
+
+    await store.set_many([Write(id_, "x"), Write("b", "x")], outcomes=True)
+
+    for _ in range(3):
+        await store.get("b")
+    assert len(backend.asked) == asked
+
+
+@operation("keyvalue")
+class StampedMany(Batch[Stamped[bytes | None]]):
+    keys: tuple[Key, ...]
+
+    single = GetStamped
+
+    def tags(self) -> tuple[str, ...]:
+        return tuple(self.tag(key) for key in self.keys)
+
+    def singles(self) -> tuple[GetStamped, ...]:
+        return tuple(GetStamped(key, scope=self.scope) for key in self.keys)
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
+        ones = cast("tuple[GetStamped, ...]", singles)
+        return cls(tuple(one.key for one in ones), scope=ones[0].scope)
+
+
+class Expiring(Slow):
+    @serves(GetStamped)
+    async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
+        return Stamped(await self.get(Get(op.key, scope=op.scope)), self.runtime.wall() + 5)
+
+    @serves(StampedMany)
+    async def stamped_many(self, op: StampedMany) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        await self.pause(op)
+        ends = self.runtime.wall() + 5
+        return tuple(Done(Stamped(self.values.get((op.scope, key)), ends)) for key in op.keys)
+
+
+async def test_batch_that_tells_expiries_is_used_and_kept_until_then() -> None:
+    backend = Expiring(0)
+    store = Stack(Cache(60, jitter=0)).over(backend)
+    await store.set("a", b"1")
+
+    for _ in range(2):
+        assert await store.get_many(["a", "b"]) == (b"1", None)
+    assert await store.get("a") == b"1"
+    assert [type(op).__name__ for op in backend.calls] == ["Set", "StampedMany"]
+
+    await asyncio.sleep(5)
+    assert await store.get("a") == b"1"
+    assert len(backend.calls) == 3
+    assert cache_of(store).stats().hits == 3
