@@ -243,7 +243,7 @@ async def test_pages_go_on_while_documents_come_and_go(kind: str, tmp_path: Path
         "W10=",
         "bnVsbA==",
         "WyJpZCIsZmFsc2UsMSwyXQ==",
-        "WyJpZCIsZmFsc2UsIngiLCJcXHVkODAwIl0=",
+        "WyJpZCIsZmFsc2UsIngiLCJcdWQ4MDAiXQ==",
         "WyJpZCIsIHRydWUsICJhIiwgImEiXQ==",
         "' OR 1=1 --",
         "[" * 3000,

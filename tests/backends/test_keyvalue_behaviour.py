@@ -172,19 +172,8 @@ async def test_concurrent_writes_lose_nothing(kind: str, tmp_path: Path) -> None
 
 
 async def test_scans_by_pages_in_order(kind: str, tmp_path: Path) -> None:
-    keys = [
-        "a",
-        "a\ud7ff",
-        "a\ue000",
-        "a😀",
-        "a\U0010ffff",
-        "a\U0010ffffz",
-        "ab",
-        "b",
-        "",
-        "A",
-        "%",
-    ]
+    keys = ["a", "a\ud7ff", "a\ue000", "a😀", "a\U0010ffff", "a\U0010ffffz", "ab", "b", "A", "%"]
+    keys.append("\U0010ffff")
     async with keyvalue(kind, tmp_path) as store:
         for key in keys:
             await store.set(key, b"")

@@ -130,6 +130,7 @@ class VectorIndex:
         if vectors is not None:
             self._append(matrix_of(vectors, self.dimension))
         first = self._records.reserve(ids)
+        self._link(first)
         for slot, vector in enumerate(sparse or (), first):
             self._sparse.append(slot, vector)
         for slot, metadata in enumerate(metadatas or (), first):
@@ -182,13 +183,14 @@ class VectorIndex:
 
     def _append(self, rows: Floats) -> None:
         dense = self._dense or DenseRows(rows.shape[1], self.metric)
-        kept, norms = dense.prepared(rows)
-        first = dense.count
-        dense.append(kept, norms)
+        dense.append(*dense.prepared(rows))
         self._dense = dense
-        if self._graph_of is not None:
-            self._graph = self._graph or self._graph_of(dense.dimension)
-            self._graph.append(first, kept, norms)
+
+    def _link(self, first: int) -> None:
+        if self._graph_of is None or self._dense is None:
+            return
+        self._graph = self._graph or self._graph_of(self._dense.dimension)
+        self._graph.append(first, *self._dense.since(first))
 
     def _nearest(self, vector: Vector, top_k: int, where: Filter | None) -> Ranked:
         query = matrix_of((vector,), self.dimension)[0]

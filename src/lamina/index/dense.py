@@ -70,6 +70,10 @@ class DenseRows:
             self._inverse[self.count : end] = inverse
         self.count = end
 
+    def since(self, first: int) -> tuple[Floats, Doubles]:
+        """Return the rows from slot *first* on, and their lengths; not copies."""
+        return self._rows[first : self.count], self._norms[first : self.count]
+
     def best(self, query: Floats, top_k: int, chosen: Mask | None) -> Ranked:
         """Return the best of *chosen* (None: of all), best first."""
         kept, norms = self.prepared(query[np.newaxis])

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, cast
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
 
 from lamina.domains.documents import Write
 from lamina.domains.vectors import Upsert
-from lamina.errors import BatchFailed, Conflict, Invalid, StorageError
+from lamina.errors import Conflict, StorageError
 from lamina.storage.domains import Domains
-from lamina.values import Done, Failed, Json, check_key, check_text, thaw
+from lamina.storage.shapes import (
+    NewDocument,
+    StoredDocument,
+    batch_failed,
+    entry_metadata,
+    stored_of,
+    write_of,
+)
+from lamina.values import Failed, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lamina.domains.documents import Document
-    from lamina.values import Outcome
-
 _ROUNDS: Final = 5
-
-
-class NewDocument(TypedDict):
-    """A document to store; *id* and *path* are yours to choose, or left out."""
-
-    content: str
-    metadata: NotRequired[dict[str, Any] | None]
-    id: NotRequired[str | None]
-    path: NotRequired[str | None]
-
-
-class StoredDocument(TypedDict):
-    """A stored document; times are Unix seconds, versions count from 1."""
-
-    id: str
-    content: str
-    metadata: dict[str, Any]
-    version: int
-    path: str | None
-    created_at: float
-    updated_at: float
 
 
 class DocumentStore(Domains):
@@ -72,7 +55,7 @@ class DocumentStore(Domains):
             "id": document_id,
             "path": path,
         }
-        write = _write(given)
+        write = write_of(given)
         ours = document_id is None
         try:
             await self._store(write, index=index_for_search, new=ours)
@@ -94,7 +77,7 @@ class DocumentStore(Domains):
                 holds ``Done(id)`` or ``Failed`` for each.
             Invalid: One of them is wrong; then none is stored.
         """
-        writes = [_write(document, place) for place, document in enumerate(documents)]
+        writes = [write_of(document, place) for place, document in enumerate(documents)]
         if not writes:
             return []
         ours = {
@@ -107,13 +90,13 @@ class DocumentStore(Domains):
                 self._runtime.spawn(self._take_back(id_), "take back a document")
             raise
         if failed:
-            raise _batch_failed(writes, failed)
+            raise batch_failed(writes, failed)
         return [write.id for write in writes]
 
     async def get_document(self, document_id: str, *, fresh: bool = False) -> StoredDocument | None:
         """Return a document, None if there is none of that id."""
         found = await self.documents.get(document_id, fresh=fresh)
-        return None if found is None else _stored(found)
+        return None if found is None else stored_of(found)
 
     async def update_document(
         self,
@@ -189,7 +172,7 @@ class DocumentStore(Domains):
         return failed
 
     async def _upsert(self, write: Write) -> None:
-        await self.vectors.set(write.id, write.content, metadata=_entry_metadata(write))
+        await self.vectors.set(write.id, write.content, metadata=entry_metadata(write))
 
     async def _index(self, id_: str) -> None:
         """Bring the entry in step with the document as it is, whoever writes meanwhile."""
@@ -205,7 +188,7 @@ class DocumentStore(Domains):
 
     async def _index_many(self, writes: list[Write]) -> dict[str, StorageError]:
         items = [
-            Upsert(write.id, text=write.content, metadata=Json.of(_entry_metadata(write)))
+            Upsert(write.id, text=write.content, metadata=Json.of(entry_metadata(write)))
             for write in writes
         ]
         if not items:
@@ -234,48 +217,5 @@ class DocumentStore(Domains):
             await self.vectors.delete(id_)
 
 
-def _write(document: NewDocument, place: int | None = None) -> Write:
-    where = "" if place is None else f"document {place}: "
-    try:
-        id_ = document.get("id") or uuid4().hex
-        check_key(id_, what="id")
-        check_text(document.get("content"), what="content")
-        metadata = Json.of(document.get("metadata") or {})
-        return Write(id_, document["content"], metadata, document.get("path"))
-    except Invalid as error:
-        msg = f"{where}{error}"
-        raise Invalid(msg) from error
-
-
 def _surely_nothing(error: StorageError) -> bool:
     return error.sent == "no" or isinstance(error, Conflict)
-
-
-def _entry_metadata(write: Write) -> dict[str, Any]:
-    return {**write.metadata.thaw(), "document_id": write.id}
-
-
-def _stored(found: Document) -> StoredDocument:
-    return {
-        "id": found.id,
-        "content": found.content,
-        "metadata": thaw(found.metadata),
-        "version": found.version,
-        "path": found.path,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
-    }
-
-
-def _batch_failed(writes: list[Write], failed: Mapping[str, StorageError]) -> BatchFailed:
-    outcomes = cast(
-        "list[Outcome[str]]",
-        [Failed(failed[w.id]) if w.id in failed else Done(w.id) for w in writes],
-    )
-    first = next(iter(failed.values()))
-    msg = f"{len(failed)} of {len(writes)} documents failed, first: {first}"
-    error = BatchFailed(
-        msg, outcomes=outcomes, transient=any(one.transient for one in failed.values())
-    )
-    error.__cause__ = first
-    return error

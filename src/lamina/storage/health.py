@@ -128,5 +128,5 @@ def _status(store: Facade, error: Exception | None, seconds: float) -> DomainSta
 def _told(layer: object, method: str) -> dict[str, Any] | None:
     if layer is None:
         return None
-    told = getattr(layer, method)()
-    return dataclasses.asdict(told) if dataclasses.is_dataclass(told) else dict(told)
+    told: Any = getattr(layer, method)()
+    return dataclasses.asdict(told) if dataclasses.is_dataclass(type(told)) else dict(told)

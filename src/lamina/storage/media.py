@@ -58,7 +58,8 @@ class MediaStore(Domains):
             Invalid: The type is no media type, or name and metadata are too long or not JSON.
         """
         name = _clean(file_name)
-        if not isinstance(content_type, str) or not _TYPE.fullmatch(content_type):
+        check_text(content_type, what="content_type")
+        if not _TYPE.fullmatch(content_type):
             msg = "content_type must be a media type such as image/png"
             raise Invalid(msg)
         told = _ascii(name, metadata)
@@ -103,7 +104,8 @@ class MediaStore(Domains):
         return await self.media.delete(self._media_key(reference))
 
     def _media_key(self, reference: str) -> str:
-        match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+        check_text(reference, what="reference")
+        match = _REFERENCE.fullmatch(reference)
         if match is None:
             msg = "a reference looks like media:<backend>:<key>"
             raise Invalid(msg)

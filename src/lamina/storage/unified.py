@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from lamina.errors import StackError, StorageError, Unavailable
 from lamina.runtime import Runtime
-from lamina.storage.conversations import Conversations
+from lamina.storage.context import ContextSearch
 from lamina.storage.documents import DocumentStore
 from lamina.storage.domains import DOMAINS
 from lamina.storage.health import Health
@@ -31,7 +31,7 @@ _log: Final = logging.getLogger("lamina.storage")
 
 
 @final
-class UnifiedStorage(Conversations, DocumentStore, MediaStore, Health):
+class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
     """Conversations, documents, search and files over four stores, each behind its own stack.
 
     As a context manager it connects all four at once, each within *connect_timeout* seconds, and
@@ -110,7 +110,7 @@ class UnifiedStorage(Conversations, DocumentStore, MediaStore, Health):
         made = copy.copy(self)
         for domain, store in self.stores().items():
             setattr(made, domain, store.scoped(name))
-        made._tenant = name
+        made._tenant = name  # noqa: SLF001  # of its own class
         return made
 
     def plan(self) -> dict[str, Plan]:

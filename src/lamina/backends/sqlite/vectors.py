@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 from typing import TYPE_CHECKING, Final, final
 
 from lamina.backend import serves
 from lamina.backends.sqlite import records
 from lamina.backends.sqlite.database import Database
+from lamina.backends.sqlite.follower import Follower
 from lamina.domains.prefixes import end_of
 from lamina.domains.store import Check
 from lamina.domains.vectors import (
@@ -39,9 +38,7 @@ if TYPE_CHECKING:
     from lamina.embed import Embedder
     from lamina.index.dense import Metric
     from lamina.index.kinds import Kind
-    from lamina.index.spaces import Spaces
 
-_LOADED_AT_ONCE: Final = 1_000
 _LONGEST_PAGE: Final = 10_000
 
 
@@ -78,8 +75,7 @@ class SqliteVectors(VectorsBackend):
         self.ann = ann
         self._database = Database(path, records.SCHEMA, busy=busy)
         self._thread = OneThread("sqlite vectors")
-        self._following = asyncio.Lock()
-        self._spaces: Spaces | None = None  # numpy is loaded with the first
+        self._follower = Follower(self._database, self._thread, kind, metric, ann=ann)
 
     async def open(self) -> None:
         await self._database.open()
@@ -143,7 +139,7 @@ class SqliteVectors(VectorsBackend):
         if vector is None and op.text is not None:
             await self._database.read(self._check_embedder)
             (vector,) = await self._thread.run(self.embedder.embed, [op.text])
-        spaces = await self._followed()
+        spaces = await self._follower.followed()
         space = (op.scope, op.namespace)
         hits = await self._thread.run(spaces.nearest, space, vector, op.sparse, op.top_k, op.filter)
 
@@ -207,44 +203,3 @@ class SqliteVectors(VectorsBackend):
             check_written(self.kind, dense=vector is not None, sparse=op.sparse is not None)
             written.append(records.Written(op, vector))
         return written
-
-    async def _followed(self) -> Spaces:
-        """Bring the indexes up to what the database holds now."""
-        async with self._following:
-            spaces = self._spaces
-            if spaces is None:
-                spaces = self._spaces = await self._thread.run(self._made)
-            more = True
-            while more:
-                seen = spaces.seen
-                rows, pruned = await self._database.read(
-                    lambda rows, seen=seen: records.changes(rows, seen, _LOADED_AT_ONCE)
-                )
-                if 0 < seen < pruned:
-                    await self._thread.run(spaces.forget)
-                    continue
-                if rows:
-                    await self._thread.run(_follow, spaces, rows)
-                more = len(rows) == _LOADED_AT_ONCE
-            return spaces
-
-    def _made(self) -> Spaces:
-        from lamina.index.spaces import Spaces
-
-        return Spaces(self.kind, self.metric, ann=self.ann)
-
-
-def _follow(spaces: Spaces, rows: list[records.Row]) -> None:
-    from lamina.index.spaces import Change
-
-    spaces.follow(
-        Change(
-            number,
-            (scope, namespace),
-            id_,
-            vector,
-            records.unpacked(sparse),
-            None if metadata in (None, "{}") else json.loads(metadata),
-        )
-        for number, scope, namespace, id_, vector, sparse, metadata in rows
-    )

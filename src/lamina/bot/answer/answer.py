@@ -92,15 +92,20 @@ def _quoted(query: str, found: Found, *notices: str) -> Answer:
     told = (*found.notices, *notices)
     if not found.passages:
         return Answer(NOTHING, (), told)
-    parts: list[str] = []
+    return Answer("\n\n".join(_quotations(query, found.passages)), found.passages, told)
+
+
+def _quotations(query: str, passages: Sequence[Passage]) -> list[str]:
+    """Quote the best passage and those next to it in rank that the same file has, in its order."""
     room = _QUOTED
-    for one in found.passages[:3]:
-        if parts and (room < 300 or one.source != found.passages[0].source):
+    said: list[tuple[int, str]] = []
+    for one in passages[:3]:
+        if said and (room < 300 or one.source != passages[0].source):
             break
-        said = quote(one.text, query, most=min(room, 900))
-        parts.append(f"{_place(one)}\n\n{said}")
-        room -= len(said)
-    return Answer("\n\n".join(parts), found.passages, told)
+        text = quote(one.text, query, most=min(room, 900))
+        room -= len(text)
+        said.append((one.position, f"{_place(one)}\n\n{text}"))
+    return [text for _, text in sorted(said)]
 
 
 def _place(one: Passage) -> str:

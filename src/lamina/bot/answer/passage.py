@@ -23,6 +23,7 @@ class Passage:
         text: The piece, without its context line.
         meaning: How near it is to the question, 0 to 1; 0 if only its words were found.
         words: What share of the question's words it holds, 0 to 1, rare words counting more.
+        position: Its place in the file, from 0.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Passage:
     text: str
     meaning: float = 0.0
     words: float = 0.0
+    position: int = 0
 
     @classmethod
     def of(cls, id_: str, content: str, metadata: Mapping[str, Any]) -> Passage:
@@ -40,7 +42,9 @@ class Passage:
         heading = str(metadata.get("heading") or "")
         name = str(metadata.get("name") or "")
         text = content.removeprefix(context(name, heading) + "\n\n") if name else content
-        return cls(id_, source, heading, name, text)
+        position = metadata.get("position")
+        place = position if isinstance(position, int) else 0
+        return cls(id_, source, heading, name, text, position=place)
 
     @property
     def shown(self) -> str:

@@ -30,7 +30,9 @@ def ranked(query: str, found: Iterable[Passage]) -> tuple[Passage, ...]:
     asked = tuple(dict.fromkeys(map(stem, keywords(query))))
     bodies = [Counter(words(one.text)) for one in passages]
     places = [(_last(one.heading), set(words(f"{one.name} {one.heading}"))) for one in passages]
-    weights = _weights(asked, [{*body, *place[1]} for body, place in zip(bodies, places, strict=True)])
+    weights = _weights(
+        asked, [{*body, *place[1]} for body, place in zip(bodies, places, strict=True)]
+    )
     shares: list[float] = []
     points: list[float] = []
     for body, (title, path) in zip(bodies, places, strict=True):
@@ -38,7 +40,9 @@ def ranked(query: str, found: Iterable[Passage]) -> tuple[Passage, ...]:
         shares.append(held / (sum(weights.values()) or 1.0))
         points.append(_points(asked, weights, body, title, path))
     sums = _fused(passages, points)
-    order = sorted(range(len(passages)), key=lambda place: (-sums[place], passages[place].id))
+    order = sorted(
+        range(len(passages)), key=lambda place: (-sums[place], -points[place], passages[place].id)
+    )
     return tuple(replace(passages[place], words=round(shares[place], 4)) for place in order)
 
 
@@ -67,8 +71,10 @@ def _points(
 def _fused(passages: Sequence[Passage], points: Sequence[float]) -> list[float]:
     sums = [0.0] * len(passages)
     for scores in ([one.meaning for one in passages], points):
-        best = sorted((place for place, score in enumerate(scores) if score > 0),
-                      key=lambda place: -scores[place])
+        best = sorted(
+            (place for place, score in enumerate(scores) if score > 0),
+            key=lambda place: -scores[place],
+        )
         for rank, place in enumerate(best, start=1):
             sums[place] += 1 / (_BASE + rank)
     return sums

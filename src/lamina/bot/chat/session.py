@@ -68,12 +68,12 @@ class Session:
         """Await *work*; tell a failure in one line, and return whether there was none."""
         try:
             await work
-        except LaminaError as error:
+        except BrokenPipeError:
+            raise
+        except (LaminaError, OSError) as error:
             self._terminal.say(shown.failure(error))
-        except (OSError, ValueError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            self._terminal.say(shown.failure(error))
+        except Exception as error:  # noqa: BLE001  # the conversation outlives a mistake of ours
+            self._terminal.say(f"that went wrong, and should not: {type(error).__name__}: {error}")
         else:
             return True
         return False

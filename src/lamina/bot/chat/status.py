@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ async def status_text(storage: UnifiedStorage) -> str:
 
 
 def _breaker(told: Mapping[str, Any] | None) -> str:
-    return "-" if told is None else str(told.get("state", "?"))
+    if told is None:
+        return "-"
+    state = told.get("state", "?")
+    return str(state.value if isinstance(state, Enum) else state)
 
 
 def _hits(told: Mapping[str, Any] | None) -> str:

@@ -127,7 +127,7 @@ class LayerContract:
                 await store.append("c", 1)
                 await store.delete("a")
 
-        assert sweep(scenario).points > 5
+        assert sweep(scenario).points >= 3
 
     def test_may_be_cancelled_while_the_backend_fails(self) -> None:
         async def scenario() -> None:

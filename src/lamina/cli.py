@@ -1,0 +1,174 @@
+"""The command line: ``lamina chat``, ``lamina plan``, ``lamina doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DOMAINS: Final = ("keyvalue", "vectors", "documents", "media")
+PRESETS: Final = ("embedded", "production", "test")
+
+_CHAT: Final = """\
+examples:
+  lamina chat
+  lamina chat --chat work --home ~/notes-bot
+  printf '/add docs\\nhow do I add a layer?\\n' | lamina chat
+
+A model writes the answers where OPENAI_BASE_URL or OPENAI_API_KEY is set; LAMINA_MODEL names it,
+LAMINA_MODEL_TIMEOUT bounds an answer, in seconds. Without, answers are quoted from your files.
+"""
+_PLAN: Final = """\
+examples:
+  lamina plan
+  lamina plan documents
+  lamina plan --json --config lamina.toml
+"""
+_DOCTOR: Final = """\
+examples:
+  lamina doctor
+  lamina doctor --json --config lamina.toml
+
+The exit code is 1 when something is broken.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what fails is told in one line."""
+    _quiet()
+    try:
+        args = parser().parse_args(argv)
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 141  # what a shell says of a program that SIGPIPE ended
+    except Exception as error:  # noqa: BLE001  # the last place that can tell a user
+        return _failed(error)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    made = argparse.ArgumentParser(
+        prog="lamina",
+        description="One storage interface for bots and agents, and a bot that runs on it.",
+    )
+    made.add_argument("--version", action=_Version, help="show the version and leave")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chat = _command(commands, "chat", "talk to the bot, on a terminal or over a pipe", _chat, _CHAT)
+    chat.add_argument(
+        "--chat", default="terminal", metavar="NAME", help="which conversation (terminal)"
+    )
+    plan = _command(commands, "plan", "show what each stack does, without connecting", _plan, _PLAN)
+    plan.add_argument("domain", nargs="?", choices=DOMAINS, help="only this one")
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    doctor = _command(commands, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    return made
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # noqa: SLF001  # has no public name
+    name: str,
+    what: str,
+    run: Callable[[argparse.Namespace], int],
+    examples: str,
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--config", metavar="FILE", help="settings (./lamina.toml if there is one)")
+    made.add_argument("--preset", choices=PRESETS, help="which settings to begin with (embedded)")
+    made.add_argument("--home", metavar="FOLDER", help="where data is kept ($LAMINA_HOME)")
+    made.set_defaults(run=run)
+    return made
+
+
+def _chat(args: argparse.Namespace) -> int:
+    import lamina
+    from lamina.bot.chat.start import chat
+
+    opening = lamina.open(args.config, preset=args.preset, home=args.home)
+    asyncio.run(chat(opening, chat_id=args.chat))
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    import json
+
+    from lamina.config import load
+    from lamina.storage import assemble
+
+    plans = assemble(load(args.config, preset=args.preset, home=args.home)).plan()
+    if args.domain is not None:
+        plans = {args.domain: plans[args.domain]}
+    if args.json:
+        told = {name: json.loads(plan.to_json()) for name, plan in plans.items()}
+        print(json.dumps(told, indent=2))
+    else:
+        print("\n\n".join(f"[{name}]\n{plan}" for name, plan in plans.items()))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from lamina.bot.doctor import examine, table, to_json
+
+    checks = asyncio.run(examine(args.config, preset=args.preset, home=args.home))
+    print(to_json(checks) if args.json else table(checks))
+    return 1 if any(check.state == "broken" for check in checks) else 0
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002  # argparse's name
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import lamina
+
+        print(f"lamina {lamina.__version__}")
+        parser.exit()
+
+
+def _quiet() -> None:
+    """Leave standard output and error to the commands: warnings of the layers have a status."""
+    import logging
+
+    logging.getLogger("lamina").addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _abandon_stdout() -> None:
+    """Let the interpreter flush what is left to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(error: Exception) -> int:
+    from lamina.bot.chat.shown import failure
+    from lamina.bot.chat.terminal import clean
+    from lamina.errors import LaminaError
+
+    if os.environ.get("LAMINA_DEBUG"):
+        raise error
+    known = isinstance(error, LaminaError | OSError)
+    text = failure(error) if known else f"{type(error).__name__}: {failure(error)}"
+    hint = "" if known else " (LAMINA_DEBUG=1 shows where)"
+    print(f"lamina: {clean(text)}{hint}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
