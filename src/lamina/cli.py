@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()
         return 141  # what a shell says of a program that SIGPIPE ended
-    except Exception as error:  # noqa: BLE001  # the last place that can tell a user
+    except Exception as error:  # the last place that can tell a user
         return _failed(error)
     return code
 
@@ -63,26 +64,27 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action=_Version, help="show the version and leave")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    chat = _command(commands, "chat", "talk to the bot, on a terminal or over a pipe", _chat, _CHAT)
+    add = commands.add_parser
+    chat = _command(add, "chat", "talk to the bot, on a terminal or over a pipe", _chat, _CHAT)
     chat.add_argument(
         "--chat", default="terminal", metavar="NAME", help="which conversation (terminal)"
     )
-    plan = _command(commands, "plan", "show what each stack does, without connecting", _plan, _PLAN)
+    plan = _command(add, "plan", "show what each stack does, without connecting", _plan, _PLAN)
     plan.add_argument("domain", nargs="?", choices=DOMAINS, help="only this one")
     plan.add_argument("--json", action="store_true", help="as JSON")
-    doctor = _command(commands, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
+    doctor = _command(add, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     return made
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # noqa: SLF001  # has no public name
+    add: Callable[..., argparse.ArgumentParser],
     name: str,
     what: str,
     run: Callable[[argparse.Namespace], int],
     examples: str,
 ) -> argparse.ArgumentParser:
-    made = commands.add_parser(
+    made = add(
         name,
         help=what,
         description=f"{what[0].upper()}{what[1:]}.",
@@ -147,7 +149,7 @@ def _quiet() -> None:
 
     logging.getLogger("lamina").addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 

@@ -1,6 +1,6 @@
 """Kill writers of one root at random moments and look what is left; run as a program.
 
-One process forks them all: that is 20 times as fast as starting Python anew.
+One process forks them all, which is much faster than to start Python anew.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ import select
 import signal
 import sys
 import time
+import traceback
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lamina.backends.files import FilesMedia
 from lamina.domains.media import Begin, Finish, Media, PutPart
 from lamina.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 KEYS = ("a", "b", "c")
 ABSENT = "absent"
@@ -28,21 +34,34 @@ def main(root: Path, rounds: int) -> None:
     acknowledged = 0
     for seed in range(rounds):
         rng = random.Random(seed)
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            asyncio.run(write(root, rng, writing))
-            os._exit(1)
-        os.close(writing)
+        pid, reading = fork(partial(write, root, rng))
         told = listen(reading, rng.randrange(60))
         time.sleep(rng.random() * 0.004)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         told += drain(reading)
         acknowledged += account(told, allowed)
-        asyncio.run(look(root, allowed))
+        pid, reading = fork(partial(look, root, allowed))
+        found = drain(reading).decode().splitlines()
+        assert os.waitpid(pid, 0)[1] == 0, f"round {seed}"
+        allowed = {key: {digest} for key, digest in map(str.split, found)}
     sys.stdout.write(f"acknowledged {acknowledged}\n")
+
+
+def fork(work: Callable[[int], Coroutine[Any, Any, None]]) -> tuple[int, int]:
+    """Run *work* in a child; this process has no threads, which a fork would lose."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            asyncio.run(work(writing))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    return pid, reading
 
 
 async def write(root: Path, rng: random.Random, out: int) -> None:
@@ -104,14 +123,14 @@ def account(told: bytes, allowed: dict[str, set[str]]) -> int:
     return done
 
 
-async def look(root: Path, allowed: dict[str, set[str]]) -> None:
+async def look(root: Path, allowed: dict[str, set[str]], out: int) -> None:
     async with Stack().over(FilesMedia(root)) as media:
         named = set()
         for key in KEYS:
             data = await media.get(key)  # checks the digest
             found = ABSENT if data is None else sha256(data).hexdigest()
             assert found in allowed[key], f"{key} holds what nobody wrote last"
-            allowed[key] = {found}
+            os.write(out, f"{key} {found}\n".encode())
             info = await media.head(key)
             if info is not None:
                 named.add(info.etag)

@@ -422,6 +422,7 @@ def test_cancelled_at_any_await_nothing_is_left(tmp_path: Path) -> None:
     assert told.points >= 6
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, Path(__file__).with_name("media_killer.py"), tmp_path / "root", "40"],
@@ -436,12 +437,39 @@ def test_kill_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Pa
     assert int(told[1]) > 100
 
 
+@pytest.mark.slow
+def test_big_objects_need_little_memory(tmp_path: Path) -> None:
+    process = child(
+        """
+        import resource
+        class Zeros:
+            async def read(self, start, length):
+                return bytes(max(0, min(length, 12 * 8 * 2**20 - start)))
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        async def main():
+            async with Stack().over(FilesMedia(sys.argv[1], threads=1)) as media:
+                before = peak()
+                await media.set("a", Zeros())
+                reader = await media.open_reader("a")
+                assert reader.info.size == 12 * 8 * 2**20
+                async for chunk in reader:
+                    assert len(chunk) == 8 * 2**20
+            print(peak() - before)
+        asyncio.run(main())
+        """,
+        tmp_path,
+    )
+    assert int(said(process)) < 60, "MiB, for an object of 96"
+
+
+@pytest.mark.slow
 def test_two_processes_share_one_root(tmp_path: Path) -> None:
     code = """
         async def main():
             async with Stack().over(FilesMedia(sys.argv[1])) as media:
                 async def work(key):
-                    for number in range(60):
+                    for number in range(30):
                         await media.set(key, b"equal")
                         assert await media.get(key) == b"equal", key
                         await media.set("both", bytes([number]))
@@ -458,7 +486,7 @@ def test_two_processes_share_one_root(tmp_path: Path) -> None:
         async with over(FilesMedia(tmp_path)) as media:
             assert [info.key async for info in media.scan()] == ["a1", "a2", "b1", "b2", "both"]
             assert [await media.get(key) for key in ("a1", "a2", "b1", "b2")] == [b"equal"] * 4
-            assert await media.get("both") == bytes([59])
+            assert await media.get("both") == bytes([29])
 
     asyncio.run(look())
     assert files(tmp_path / "temp") == []

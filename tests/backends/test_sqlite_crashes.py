@@ -84,7 +84,7 @@ def test_kill_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Pa
     with start() as forks:
         for round_ in range(ROUNDS):
             path = tmp_path / f"{round_}.db"
-            told = lines_until_killed(forks, path, rng.uniform(0.0, 0.08))
+            told = lines_until_killed(forks, path, rng.uniform(0.0, 0.06))
             asyncio.run(reopen(path))
             check_rows(path, told)
             acknowledged += len(told)

@@ -71,7 +71,7 @@ async def test_raises_one_error_for_a_batch_that_failed_in_part() -> None:
     backend.expect(Get("a")).returns(b"1")
     backend.expect(Get("b")).raises(Unavailable("down"))
     store = Stack().over(backend)
-    with pytest.raises(BatchFailed, match="1 of 2 items failed, first: .*down") as caught:
+    with pytest.raises(BatchFailed, match=r"1 of 2 items failed, first: .*down") as caught:
         await store.get_many(["a", "b"])
     assert caught.value.outcomes[0] == Done(b"1")
     assert caught.value.transient

@@ -9,7 +9,7 @@ from cache_backend import Slow, cache_of, settled
 
 from lamina.backend import serves
 from lamina.backends.memory import MemoryKeyValue
-from lamina.context import Call, current
+from lamina.context import Call, call, current
 from lamina.domains.keyvalue import Get, GetStamped, KeyValueBackend, Scan, TimeToLive
 from lamina.domains.media import Sign
 from lamina.domains.store import Check
@@ -213,19 +213,48 @@ async def test_degraded_answer_is_told_but_not_kept() -> None:
 
     backend = Degraded(1)
     store = Stack(Cache()).over(backend)
-    told = Call()
+    told = Call(), Call()
 
-    async def read() -> None:
-        current.set(told)
+    async def read(call: Call) -> None:
+        current.set(call)
         await store.get("a")
 
-    follower = asyncio.gather(store.get("a"), read())
-    await follower
+    await asyncio.gather(*map(read, told))  # the first asks, the second waits for it
+    await store.get_many(["a"])
     await store.get("a")
 
-    assert len(told.degraded) == 1
-    assert len(backend.calls) == 2
+    assert [len(call.degraded) for call in told] == [1, 1]
+    assert len(backend.calls) == 3
     assert cache_of(store).stats().stored == 0
+
+
+async def test_what_is_below_sees_the_deadline_of_who_asks() -> None:
+    seen = []
+
+    class Seeing(Slow):
+        async def pause(self, op: object) -> None:
+            context = current.get()
+            seen.append(context and context.deadline)
+
+    store = Stack(Cache(negative_ttl=None)).over(Seeing())
+    async with call(deadline=3):
+        await store.get("a")
+        assert current.get() is not None
+        await store.get_many(["a"])
+    await store.get("a")
+
+    assert seen == [3.0, 3.0, None]
+
+
+async def test_absent_answer_is_never_kept_longer_than_others() -> None:
+    backend = Slow(0)
+    store = Stack(Cache(1, negative_ttl=30)).over(backend)
+
+    await store.get("a")
+    await asyncio.sleep(1)
+    await store.get("a")
+
+    assert len(backend.calls) == 2
 
 
 async def test_scopes_never_share() -> None:

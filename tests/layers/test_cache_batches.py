@@ -9,7 +9,7 @@ from cache_backend import Slow, cache_of, settled
 from lamina.backend import serves
 from lamina.domains.documents import Document, DocumentsBackend, Read, ReadMany, Write, WriteMany
 from lamina.domains.keyvalue import Get, GetStamped
-from lamina.errors import TimedOut, Unavailable
+from lamina.errors import DeadlineExceeded, StorageError, TimedOut, Unavailable
 from lamina.layers.cache import Cache
 from lamina.operation import Batch, Operation, operation
 from lamina.stack import Stack
@@ -28,6 +28,7 @@ class Papers(DocumentsBackend):
         self.version = 1
         self.asked: list[tuple[str, ...]] = []
         self.error: Exception | None = None
+        self.item_error: StorageError = Unavailable("down")
 
     def paper(self, id_: str) -> Document:
         return Document(id_, "", {}, self.version, None, 0.0, 0.0)
@@ -47,7 +48,7 @@ class Papers(DocumentsBackend):
         if self.error is not None:
             raise self.error
         return tuple(
-            Failed(Unavailable("down")) if one.id.startswith("bad") else Done(one) for one in found
+            Failed(self.item_error) if one.id.startswith("bad") else Done(one) for one in found
         )
 
     @serves(Write)
@@ -175,6 +176,50 @@ async def test_batch_that_fails_as_a_whole_fails_its_readers() -> None:
     assert backend.asked == [("a", "b")]
 
 
+async def test_item_out_of_the_batch_s_time_is_asked_again_by_who_waits_for_it() -> None:
+    backend = Papers()
+    backend.item_error = DeadlineExceeded("the batch's own")
+    store = Stack(Cache()).over(backend)
+
+    told, one = await asyncio.gather(store.get_many(["a", "bad"], outcomes=True), store.get("bad"))
+
+    assert isinstance(told[1], Failed)
+    assert one is not None
+    assert backend.asked == [("a", "bad"), ("bad",)]
+
+
+async def test_batch_asks_again_for_what_is_too_old() -> None:
+    backend = Papers()
+    store = Stack(Cache(10, jitter=0)).over(backend)
+    await store.get_many(["a"])
+    await asyncio.sleep(10)
+
+    await store.get_many(["a"])
+
+    assert len(backend.asked) == 2
+
+
+async def test_answers_that_batches_use_outlast_those_that_are_not_used() -> None:
+    backend = Papers()
+    store = Stack(Cache(1e6, max_entries=20)).over(backend)
+    for at in range(60):
+        await store.get(f"k{at}")
+        await store.get_many(["hot"])
+
+    assert backend.asked.count(("hot",)) == 1
+
+
+async def test_batch_keeps_values_where_nothing_below_tells_of_expiry() -> None:
+    backend = Slow(0)
+    store = Stack(Cache()).over(backend)
+    await store.set("a", b"1")
+
+    await store.get_many(["a"])
+
+    assert await store.get("a") == b"1"
+    assert [type(op).__name__ for op in backend.calls] == ["Set", "GetMany"]
+
+
 @pytest.mark.parametrize(("id_", "asked"), [("a", 1), ("bad", 3)])
 async def test_batch_write_leaves_doubt_if_an_item_is_unclear(id_: str, asked: int) -> None:
     backend = Papers()
@@ -228,6 +273,6 @@ async def test_batch_that_tells_expiries_is_used_and_kept_until_then() -> None:
     assert [type(op).__name__ for op in backend.calls] == ["Set", "StampedMany"]
 
     await asyncio.sleep(5)
-    assert await store.get("a") == b"1"
+    assert await store.get_many(["a"]) == (b"1",)
     assert len(backend.calls) == 3
     assert cache_of(store).stats().hits == 3

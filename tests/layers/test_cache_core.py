@@ -192,6 +192,16 @@ def test_an_older_fill_is_not_kept() -> None:
     assert not core.end(older)
 
 
+def test_answer_asked_before_a_write_ended_is_not_kept() -> None:
+    core = Core(BOUNDS, lambda: 0.0)
+    fill = Fill(core.table("op"), "k", core.marks.take(("t",), 0.0) or ())
+
+    core.wrote(("t",), 0.0, sure=True)
+    core.keep(fill, b"v", None, now=0.0, wall=0.0)
+
+    assert core.stats().stored == 0
+
+
 def test_expired_value_is_not_kept() -> None:
     core = Core(BOUNDS, lambda: 0.0)
     fill = Fill(core.table("op"), "k", ())

@@ -171,15 +171,14 @@ class VectorIndex:
         if top_k < 1:
             msg = f"top_k must be at least 1, got {top_k}"
             raise Invalid(msg)
-        alone = vector is None or sparse is None
-        wide = top_k if alone else depth(top_k)
+        wide = top_k if vector is None or sparse is None else depth(top_k)
         lists: list[Ranked] = []
         if vector is not None:
             lists.append(self._nearest(vector, wide, filter))
         if sparse is not None:
             alive, chosen = self._records.alive(), self._chosen(filter)
             lists.append(self._sparse.best(sparse, wide, alive, chosen, idf=weighting == "idf"))
-        return self._hits(lists[0] if alone else fuse(lists[0], lists[1], top_k, fusion))
+        return self._hits(lists[0] if len(lists) == 1 else fuse(lists[0], lists[1], top_k, fusion))
 
     def _append(self, rows: Floats) -> None:
         dense = self._dense or DenseRows(rows.shape[1], self.metric)

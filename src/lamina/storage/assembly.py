@@ -10,7 +10,7 @@ from lamina.storage.reopening import Reopening
 from lamina.storage.unified import UnifiedStorage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
     from lamina.backend import Backend
@@ -25,7 +25,7 @@ async def open(  # noqa: A001  # lamina.open is the name
     environ: Mapping[str, str] | None = None,
     home: str | Path | None = None,
     **overrides: object,
-) -> AsyncIterator[UnifiedStorage]:
+) -> AsyncGenerator[UnifiedStorage, None]:
     """Read the settings, connect all four stores and give the storage; close it at the end.
 
     The settings are those of *preset* (default: ``embedded``, which needs nothing), of the file

@@ -10,7 +10,7 @@ from lamina.context import current
 from lamina.domains.vectors import Upsert
 from lamina.errors import Corrupt, Invalid, StorageError
 from lamina.storage.domains import Domains
-from lamina.values import Json, check_positive
+from lamina.values import Json, check_key, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,9 +116,9 @@ class Conversations(Domains):
 
 def conversation_key(chat_id: str) -> str:
     """Return where a chat's messages are, also the namespace of those indexed."""
-    checkconversation_key(chat_id, what="chat_id")
+    check_key(chat_id, what="chat_id")
     key = f"conv:{chat_id}"
-    checkconversation_key(key, what="chat_id")
+    check_key(key, what="chat_id")
     return key
 
 
@@ -140,15 +140,12 @@ def _text(message: Message) -> str:
     return content.strip() if isinstance(content, str) else ""
 
 
-def _items(found: object) -> list[Any]:
-    return cast("list[Any]", found)
-
-
 def _messages(data: bytes | None) -> list[Message] | None:
     if data is None:
         return None
     found: object = Json(data).thaw()
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in _items(found)):
+    items = cast("list[object]", found) if isinstance(found, list) else [None]
+    if not all(isinstance(one, dict) for one in items):
         msg = "what is stored is no list of messages"
         raise Corrupt(msg)
-    return cast("list[Message]", found)
+    return cast("list[Message]", items)

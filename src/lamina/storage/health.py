@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
 
 from lamina.storage.domains import Domains, together
 
@@ -22,6 +22,7 @@ class _Cache(Protocol):
 
 @runtime_checkable
 class _Breaker(Protocol):
+    def force_open(self) -> None: ...
     def status(self) -> Any: ...
 
 
@@ -129,4 +130,8 @@ def _told(layer: object, method: str) -> dict[str, Any] | None:
     if layer is None:
         return None
     told: Any = getattr(layer, method)()
-    return dataclasses.asdict(told) if dataclasses.is_dataclass(type(told)) else dict(told)
+    if hasattr(told, "_asdict"):
+        return dict(told._asdict())
+    if isinstance(told, dict):
+        return cast("dict[str, Any]", told)
+    return dataclasses.asdict(told)

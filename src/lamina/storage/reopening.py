@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lamina.bound import Bound
     from lamina.capabilities import Capabilities
     from lamina.operation import Handler, Operation, R
-    from lamina.runtime import Runtime
 
 F = TypeVar("F")
 _log: Final = logging.getLogger("lamina.storage")
@@ -59,16 +58,7 @@ class Reopening(Backend[F]):
         self._tried = False
         self.error: StorageError | None = None
         self.name = self._inner.name
-        self.batches = self._inner.batches  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]  # those of the inner one
-
-    @property
-    def runtime(self) -> Runtime:
-        """Time and tasks, those of the backend it stands for."""
-        return self._inner.runtime
-
-    @runtime.setter
-    def runtime(self, runtime: Runtime) -> None:
-        self._inner.runtime = runtime
+        setattr(self, "batches", self._inner.batches)  # noqa: B010  # not those of this class
 
     def facade(self, bound: Bound) -> F:
         return self._inner.facade(bound)
@@ -93,6 +83,7 @@ class Reopening(Backend[F]):
         """
         try:
             await self._renew()
+            self._inner.runtime = self.runtime
             async with asyncio.timeout(self._patience):
                 await self._inner.open()
         except StorageError as error:
@@ -120,7 +111,6 @@ class Reopening(Backend[F]):
         """Put a new backend in the place of one that was not opened."""
         if self._tried:
             before, self._inner = self._inner, self._make()
-            self._inner.runtime = before.runtime
             await before.close()
         self._tried = True
 

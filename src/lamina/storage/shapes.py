@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from uuid import uuid4
 
 from lamina.domains.documents import Write
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lamina.domains.documents import Document
-    from lamina.values import Outcome
 
 
 class NewDocument(TypedDict):
@@ -75,10 +74,7 @@ def stored_of(found: Document) -> StoredDocument:
 
 def batch_failed(writes: list[Write], failed: Mapping[str, StorageError]) -> BatchFailed:
     """Return the error that tells which of several were not stored."""
-    outcomes = cast(
-        "list[Outcome[str]]",
-        [Failed(failed[w.id]) if w.id in failed else Done(w.id) for w in writes],
-    )
+    outcomes = [Failed(failed[w.id]) if w.id in failed else Done(w.id) for w in writes]
     first = next(iter(failed.values()))
     msg = f"{len(failed)} of {len(writes)} documents failed, first: {first}"
     error = BatchFailed(

@@ -52,8 +52,8 @@ class Disk:
                 msg = "the index is missing, yet bytes are stored: restore index.db from a backup"
                 raise Corrupt(msg)
             self.index.open()
+            self._claimed = True  # from now on there may be something to release
             self.tree.claim()
-            self._claimed = True
             self._sweep(stale)
         finally:
             self._opening.drop()

@@ -9,10 +9,11 @@ import sqlite3
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from lamina.backends.sqlite.connection import Schema, connect_reader, connect_writer, make_folder
 from lamina.backends.sqlite.failures import mapped
+from lamina.backends.sqlite.jobs import Job, commit
 from lamina.errors import Closed, StackError, Unavailable
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Database:
         self.schema = schema
         self.readers = readers
         self.busy = busy
+        self._file: os.stat_result | None = None
         self._closed = False
-        self._waiting: deque[_Job[Any]] = deque()
+        self._waiting: deque[Job[Any]] = deque()
         self._writer: sqlite3.Connection | None = None
         self._idle: deque[sqlite3.Connection] = deque()
         self._write_thread: ThreadPoolExecutor | None = None
@@ -114,7 +116,7 @@ class Database:
             StorageError: What SQLite's failure means; what *work* raises comes out as it is.
         """
         self._check_open()
-        job = _Job(work)
+        job = Job(work)
         self._waiting.append(job)
         try:
             loop = asyncio.get_running_loop()
@@ -124,9 +126,12 @@ class Database:
         return job.answer()
 
     async def check(self) -> None:
-        """Write, commit and read; raise if the database cannot serve."""
-        name = (self.schema.name,)
-        await self.write(lambda rows: rows.execute(_TOUCH, name).close())
+        """Write, commit and read; raise if the database cannot serve.
+
+        Raises:
+            Unavailable: Among others, the file is no longer the one that was opened.
+        """
+        await self.write(self._touch)
         await self.read(lambda rows: rows.execute("SELECT count(*) FROM lamina_schemas").fetchone())
 
     def _check_open(self) -> None:
@@ -145,6 +150,7 @@ class Database:
                 self._idle.append(connect_reader(self.path, self.busy))
         except sqlite3.Error as error:
             raise mapped(error) from error
+        self._file = self.path.stat()
 
     def _disconnect(self) -> None:
         """Run in the writing thread, after all writes; the writer goes last and cleans the log."""
@@ -156,6 +162,17 @@ class Database:
         finally:
             if self._writer is not None:
                 self._writer.close()
+
+    def _touch(self, rows: sqlite3.Connection) -> None:
+        """Write, to the file that others see: a deleted one takes writes as well."""
+        try:
+            same = self._file is not None and os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            same = False
+        if not same:
+            msg = "the database file was deleted or replaced while it was open: restart"
+            raise Unavailable(msg, transient=False, sent="no")
+        rows.execute(_TOUCH, (self.schema.name,))
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run in a reading thread; there are as many as connections."""
@@ -174,71 +191,14 @@ class Database:
 
     def _write_waiting(self) -> None:
         """Run in the writing thread: commit what waits; often an earlier run has done it all."""
-        jobs: list[_Job[Any]] = []
+        jobs: list[Job[Any]] = []
         while self._waiting and len(jobs) < _TOGETHER:
             job = self._waiting.popleft()
             if job.wanted:
                 jobs.append(job)
-        if jobs and self._writer is not None and not _commit(self._writer, jobs):
+        if jobs and self._writer is not None and not commit(self._writer, jobs):
             for job in jobs:
-                _commit(self._writer, [job])
-
-
-@final
-class _Job(Generic[T]):
-    """One write: what is to be done, and what came of it."""
-
-    __slots__ = ("_value", "error", "wanted", "work")
-
-    def __init__(self, work: Callable[[sqlite3.Connection], T]) -> None:
-        self.work = work
-        self.wanted = True
-        self.error: Exception | None = None
-        self._value: list[T] = []
-
-    def run(self, connection: sqlite3.Connection) -> None:
-        self.error = None
-        self._value = []
-        try:
-            self._value.append(self.work(connection))
-        except Exception as error:  # handed to the caller
-            self.error = error
-
-    def answer(self) -> T:
-        if isinstance(self.error, sqlite3.Error):
-            raise mapped(self.error) from self.error
-        if self.error is not None:
-            raise self.error
-        return self._value[0]
-
-
-def _commit(connection: sqlite3.Connection, jobs: list[_Job[Any]]) -> bool:
-    """Carry *jobs* out in one transaction; False if it must be tried one by one."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            connection.execute("SAVEPOINT job")
-            job.run(connection)
-            if not connection.in_transaction:  # SQLite undid it all: no room, a bad disk
-                job.error = job.error or Unavailable("the transaction was undone", sent="no")
-                return len(jobs) == 1
-            if job.error is not None:
-                connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        if len(jobs) > 1 and not _is_busy(error):
-            return False
-        for job in jobs:
-            job.error = error
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-    return True
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                commit(self._writer, [job])
 
 
 def _nothing() -> None:

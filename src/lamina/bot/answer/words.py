@@ -9,17 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_POINTS_BACK: Final = frozenset(
-    "it its they them their that this these those he she him her one ones there same".split()
-)
-_EMPTY: Final = _POINTS_BACK | frozenset(
-    """a about after again all also am an and any are as at be because been before being but by can
+_BACK: Final = "it its they them their that this these those he she him her one ones there same"
+_FILLING: Final = """
+    a about after again all also am an and any are as at be because been before being but by can
     could did do does doing done don't each few for from get gets give got had has have having here
     how i i'm if in into is isn't just know let like make many may me might more most much must my
     need no not now of off on only or other our out over own please shall should show so some such
     tell than the then thing things to too under up use used using very want was way we were what
-    what's when where which while who whom whose why will with would you your""".split()
-)
+    what's when where which while who whom whose why will with would you your"""
+_POINTS_BACK: Final = frozenset(_BACK.split())
+_EMPTY: Final = _POINTS_BACK.union(_FILLING.split())
 _LEADS_ON: Final = ("and ", "what about", "how about", "or ", "also ", "but ", "then ", "why?")
 _SHORT: Final = 2
 

@@ -50,7 +50,7 @@ class Command:
         """
         if not self.rest:
             return default
-        if not (self.rest.isascii() and self.rest.isdigit() and 0 < int(self.rest[:9])):
+        if not (self.rest.isascii() and self.rest.isdigit() and int(self.rest[:9]) > 0):
             msg = f"/{self.name} takes a whole number, as in: /{self.name} {default}"
             raise NotUnderstood(msg)
         return int(self.rest[:9])

@@ -72,7 +72,7 @@ class Session:
             raise
         except (LaminaError, OSError) as error:
             self._terminal.say(shown.failure(error))
-        except Exception as error:  # noqa: BLE001  # the conversation outlives a mistake of ours
+        except Exception as error:  # the conversation outlives a mistake of ours
             self._terminal.say(f"that went wrong, and should not: {type(error).__name__}: {error}")
         else:
             return True

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lamina.storage import UnifiedStorage
 
+_DOMAIN: Final = ("domain", "backend", "health", "round trip", "breaker", "cache hits")
+_OPERATION: Final = ("operation", "calls", "failed", "p50", "p99")
+
 
 async def status_text(storage: UnifiedStorage) -> str:
     """Return health, breaker states and hit rates by domain, then latencies by operation."""
     told = await storage.status()
-    domains = [("domain", "backend", "health", "round trip", "breaker", "cache hits")]
-    operations = [("operation", "calls", "failed", "p50", "p99")]
+    domains: list[tuple[str, ...]] = [
+        ("domain", "backend", "health", "round trip", "breaker", "cache hits")
+    ]
+    operations: list[tuple[str, ...]] = [_OPERATION]
     errors: list[str] = []
     for name, one in told.items():
         health = "ok" if one["healthy"] else "DOWN"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_HEADING: Final = 200
+"""Characters of a line that may be a heading."""
 
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -58,9 +59,12 @@ def blocks(text: str, *, markdown: bool) -> Iterator[Block]:
 
 
 def _heading(line: str, before: list[str]) -> Block | None:
+    if len(line) > LONGEST_HEADING:
+        return None
     if found := _HEADING.match(line):
         return Block("heading", _plain(found[2]), len(found[1]))
-    if len(before) == 1 and (levels := _underlined(line)) and not _is_list(before[0]):
+    short = len(before) == 1 and len(before[0]) <= LONGEST_HEADING
+    if short and (levels := _underlined(line)) and not _is_list(before[0]):
         return Block("heading", _plain(before[0]), levels[0])
     return None
 
@@ -77,7 +81,7 @@ def _is_list(line: str) -> bool:
 def _plain(heading: str) -> str:
     """Return a heading without the marks of emphasis, code and links."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-    return re.sub(r"[`*]", "", text).strip()[:LONGEST_HEADING]
+    return re.sub(r"[`*]", "", text).strip()
 
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:

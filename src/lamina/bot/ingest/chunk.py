@@ -66,15 +66,15 @@ def chunk(text: str, *, source: str, name: str, markdown: bool) -> tuple[Chunk, 
 
 
 def _sections(text: str, *, markdown: bool) -> Iterator[tuple[str, list[str]]]:
-    """Give each section's path of headings and its parts; a bare last heading is a part too."""
+    """Give each section's path of headings and its parts; a heading over nothing is a part too."""
     path: list[tuple[int, str]] = []
     body: list[str] = []
     for block in blocks(text, markdown=markdown):
         if block.kind != "heading":
             body.extend(pieces(block, MOST))
             continue
-        if body:
-            yield _joined(path), body
+        if body or (path and path[-1][1] and path[-1][0] >= block.level):
+            yield _joined(path), body or [path[-1][1]]
             body = []
         path = [(level, title) for level, title in path if level < block.level]
         path.append((block.level, block.text))

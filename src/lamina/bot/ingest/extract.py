@@ -60,9 +60,9 @@ def load(path: Path, *, largest: int = LARGEST) -> bytes:
 
 
 def extract(data: bytes) -> Extracted:
-    """Return the text in *data*: a PDF by its first bytes, text of any encoding otherwise.
+    r"""Return the text in *data*: a PDF by its first bytes, text of any encoding otherwise.
 
-    Line ends become ``\\n``; NUL, which no store holds, becomes a space.
+    Line ends become ``\n``; NUL, which no store holds, becomes a space.
 
     Raises:
         Binary: Neither text nor PDF.

@@ -87,9 +87,6 @@ class Ingest:
             Unreadable: There is no such file or folder.
             StorageError: The storage failed; run it again later.
         """
-        if not root.exists():
-            msg = "no such file or folder"
-            raise Unreadable(msg)
         walked = await asyncio.to_thread(walk, root)
         report = Report(hidden=walked.hidden, failed=list(walked.unreadable))
         entries = await self._library.entries()
@@ -122,7 +119,7 @@ class Ingest:
         self._progress.advance(file, _size(file))
 
     async def _flush(self, entries: Mapping[str, Entry], report: Report) -> None:
-        """Store what is held: entries that name old and new chunks, chunks, entries that are done."""
+        """Store what is held: entries naming old and new chunks, the chunks, the true entries."""
         held, self._held = self._held, []
         known = [entries.get(cut.entry.key) for cut in held]
         await self._library.write(
@@ -158,12 +155,14 @@ class Ingest:
         """Delete what came from files under *root* that are no longer there."""
         here = {entry_key(file) for file in files}
         under = path_text(root) + os.sep
-        for entry in entries.values():
-            if entry.key in here or not entry.path.startswith(under):
-                continue
-            if not os.path.lexists(entry.path):
-                await self._library.remove(entry)
-                report.gone += 1
+        missing = [
+            entry
+            for entry in entries.values()
+            if entry.key not in here and entry.path.startswith(under)
+        ]
+        for entry in await asyncio.to_thread(_gone, missing):
+            await self._library.remove(entry)
+            report.gone += 1
 
 
 def _cut(file: Path, known: Entry | None) -> Cut | None:
@@ -182,6 +181,10 @@ def _cut(file: Path, known: Entry | None) -> Cut | None:
         raise Unreadable(msg)
     entry = Entry(entry_key(file), source, digest, tuple(one.id for one in chunks))
     return Cut(file, len(data), entry, chunks, found.notice)
+
+
+def _gone(entries: list[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not os.path.lexists(entry.path)]
 
 
 def _union(entry: Entry, before: Entry | None) -> tuple[str, ...]:

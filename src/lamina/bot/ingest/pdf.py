@@ -45,7 +45,7 @@ def _read(reader: PdfReader) -> Extracted:
     for page in reader.pages:
         try:
             pages.append(page.extract_text())
-        except Exception:  # noqa: BLE001  # one damaged page is told and the others are read
+        except Exception:  # one damaged page is told and the others are read
             damaged += 1
     if damaged and damaged == len(reader.pages):
         msg = "the PDF is damaged"
@@ -63,5 +63,5 @@ def _read(reader: PdfReader) -> Extracted:
 def _opens(reader: PdfReader) -> bool:
     try:
         return bool(reader.decrypt(""))
-    except Exception:  # noqa: BLE001  # a cipher that needs another package, or a broken one
+    except Exception:  # a cipher that needs another package, or a broken one
         return False

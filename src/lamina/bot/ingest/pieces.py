@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from lamina.bot.ingest.blocks import Block
 
-_SENTENCE: Final = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n(?=\s*(?:[-*+|>]|\d+[.)])\s?)")
+_SENTENCE: Final = re.compile(
+    r"(?<=[.!?\u3002\uff01\uff1f])[\"')\]]*\s+|\n(?=\s*(?:[-*+|>]|\d+[.)])\s?)"
+)
 _OVERLAP: Final = 160
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
+from lamina.bot.ingest.extract import Unreadable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,13 @@ def walk(root: Path) -> Walked:
     """Find the files under *root*, or *root* itself; each file once, whatever links to it.
 
     What begins with a dot is counted and left out, unless *root* itself does.
+
+    Raises:
+        Unreadable: There is no such file or folder.
     """
+    if not root.exists():
+        msg = "no such file or folder"
+        raise Unreadable(msg)
     walked = Walked()
     if root.is_file():
         walked.files.append(root)
@@ -57,9 +65,9 @@ def _enter(folder: Path, walked: Walked, seen: set[str]) -> list[Path]:
     for entry in entries:
         if entry.name.startswith(".") or entry.name in SKIPPED_FOLDERS:
             walked.hidden += 1
-        elif _is(entry, os.DirEntry.is_dir):
+        elif _is(entry, os.DirEntry[str].is_dir):
             inside.append(Path(entry.path))
-        elif _is(entry, os.DirEntry.is_file):
+        elif _is(entry, os.DirEntry[str].is_file):
             real = os.path.realpath(entry.path)
             if real not in seen:
                 seen.add(real)

@@ -156,7 +156,7 @@ def _steps(strategies: Any) -> Any:
     keep = strategies.sampled_from([None, 1, 2])
     items = strategies.lists(strategies.integers(0, 9).map(Json.of), min_size=1, max_size=2)
     return strategies.one_of(
-        strategies.sampled_from([0.4, 0.7, 1.7]),
+        strategies.sampled_from([0.4, 0.9, 1.1, 1.7]),
         strategies.builds(Get, key, scope=scope),
         strategies.builds(Set, key, value, ttl, scope=scope),
         strategies.builds(Delete, key, scope=scope),

@@ -117,7 +117,7 @@ class BasicMedia(BackendContract[Media]):
 
     async def test_confines_each_scope_to_its_own(self) -> None:
         async with self.opened(ReadRange, Put, Erase, ListObjects) as store:
-            pairs = [("", "a:b"), ("a", "b"), ("a:b", "b"), ("a/", "b"), ("..", "b"), ("é", "b")]
+            pairs = [("", "b"), ("a", "b"), ("a:b", "b"), ("a/", "b"), ("..", "b"), ("é", "b")]
             views = [(store.scoped(scope) if scope else store, key) for scope, key in pairs]
             for place, (view, key) in enumerate(views):
                 assert await view.get(key) is None, pairs[place]

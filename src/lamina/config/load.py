@@ -1,0 +1,109 @@
+"""Read all settings, check them together, and say everything that is wrong at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from lamina.config.checked import checked
+from lamina.config.merged import ENVIRONMENT, Merged
+from lamina.config.options import Options
+from lamina.config.presets import PRESETS
+from lamina.config.problems import Problems, nearest, quoted
+from lamina.config.registry import BACKENDS, LAYERS
+from lamina.config.sections import SectionReader
+from lamina.config.settings import Settings
+from lamina.config.sources import data_home, find_file, read_environment, read_file
+from lamina.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_KEPT: Final = frozenset({"backend", "layers", "required", *LAYERS})
+
+
+class _Whole(Options):
+    home: str | None = None
+    connect_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    index_messages: bool = False
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    preset: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    home: str | Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Return the settings of preset, file, environment and *overrides*; the later wins.
+
+    Nothing is connected. Blocking: it reads a file, and imports the backends it finds there.
+
+    Raises:
+        StackError: Names the file and key of all that is wrong or missing, without values.
+    """
+    variables = dict(os.environ) if environ is None else environ
+    problems = Problems()
+    sources: list[tuple[str, Mapping[str, Any]]] = []
+    file = find_file(path, variables)
+    if file is not None:
+        sources.append((str(file), read_file(file)))
+    sources.append((ENVIRONMENT, read_environment(variables, problems)))
+    sources.append(("overrides", {k: v for k, v in (overrides or {}).items() if v is not None}))
+    name = _preset(preset, sources)
+    merged = Merged([(f"preset {name}", _fitting(PRESETS[name], Merged(sources))), *sources])
+    merged.interpolate(variables, problems)
+    whole = _whole(merged, problems)
+    place = data_home(home, whole.home, variables)
+    readers = [
+        SectionReader(domain, merged, place, problems) for domain in _tables(merged, problems)
+    ]
+    sections = [reader.read() for reader in readers]
+    problems.raise_if_any()
+    return Settings(
+        preset=name,
+        home=place,
+        connect_timeout=whole.connect_timeout,
+        index_messages=whole.index_messages,
+        sections={section.domain: section for section in sections if section is not None},
+        sources=(f"preset {name}", *(label for label, tree in sources if tree)),
+    )
+
+
+def _preset(named: str | None, sources: list[tuple[str, Mapping[str, Any]]]) -> str:
+    told = Merged(sources)
+    name = named or told.tree.get("preset", "embedded")
+    if isinstance(name, str) and name in PRESETS:
+        return str(name)
+    where = "preset" if named else told.where(("preset",))
+    shown = quoted(str(name)) if isinstance(name, str) else type(name).__name__
+    msg = f"{where}: no preset {shown}; {nearest(str(name), PRESETS)}"
+    raise StackError(msg)
+
+
+def _fitting(preset: Mapping[str, Any], told: Merged) -> dict[str, Any]:
+    """Return the preset without the options of backends that are not the ones chosen."""
+    fitting: dict[str, Any] = {}
+    for domain, section in preset.items():
+        chosen = told.table((domain,)).get("backend", section["backend"])
+        same = chosen == section["backend"]
+        fitting[domain] = {k: v for k, v in section.items() if same or k in _KEPT}
+    return fitting
+
+
+def _whole(merged: Merged, problems: Problems) -> _Whole:
+    told = {k: v for k, v in merged.tree.items() if k not in BACKENDS and k != "preset"}
+    known = ("preset", *BACKENDS)
+    return checked(_Whole, told, (), merged, problems, known=known) or _Whole()
+
+
+def _tables(merged: Merged, problems: Problems) -> list[str]:
+    """Return the domains whose section is a table; note the others."""
+    for domain in BACKENDS:
+        if not isinstance(merged.tree.get(domain), dict):
+            problems.add(merged.where((domain,)), "must be a table")
+    return [domain for domain in BACKENDS if isinstance(merged.tree.get(domain), dict)]

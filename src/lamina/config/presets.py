@@ -1,0 +1,51 @@
+"""Settings by name, beneath the file and the environment."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_GUARDED: Final = ["metrics", "log", "retry", "breaker", "timeout"]
+_CACHED: Final = ["metrics", "log", "cache", "retry", "breaker", "timeout"]
+
+
+def _section(
+    backend: str, seconds: float, *, cache: float | None = None, **options: str
+) -> dict[str, Any]:
+    """Describe one domain; conversations are never cached: another process may write them."""
+    section: dict[str, Any] = {
+        "backend": backend,
+        "layers": list(_GUARDED if cache is None else _CACHED),
+        "timeout": {"seconds": seconds},
+        **options,
+    }
+    return section if cache is None else {**section, "cache": {"ttl": cache}}
+
+
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "embedded": {
+        "keyvalue": _section("sqlite", 10.0),
+        "vectors": _section("sqlite", 30.0, cache=30.0),  # the first search loads the model
+        "documents": _section("sqlite", 10.0),
+        "media": _section("files", 60.0),
+    },
+    "test": {
+        "keyvalue": _section("memory", 10.0),
+        "vectors": _section("memory", 30.0, cache=30.0),
+        "documents": _section("memory", 10.0),
+        "media": _section("memory", 60.0),
+    },
+    "production": {
+        "keyvalue": _section("redis", 1.0, url="${REDIS_URL}"),
+        "vectors": _section(
+            "upstash",
+            5.0,
+            cache=30.0,
+            url="${UPSTASH_VECTOR_REST_URL}",
+            token="${UPSTASH_VECTOR_REST_TOKEN}",  # noqa: S106  # the name of a variable
+        ),
+        "documents": _section(
+            "supabase", 5.0, cache=30.0, url="${SUPABASE_URL}", key="${SUPABASE_SERVICE_KEY}"
+        ),
+        "media": _section("s3", 60.0, bucket="${S3_BUCKET_NAME}"),
+    },
+}

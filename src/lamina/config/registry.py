@@ -1,0 +1,137 @@
+"""Which backends and layers a file can name: a new one is one row here."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import import_module
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Union,
+    cast,
+    final,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import create_model
+
+from lamina.config.options import (
+    BackendOptions,
+    FilesOptions,
+    MemoryOptions,
+    MemoryVectorsOptions,
+    Options,
+    SqliteOptions,
+    SqliteVectorsOptions,
+)
+
+if TYPE_CHECKING:
+    from lamina.backend import Backend
+    from lamina.layer import Layer
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One backend: where its class is, what it takes, and the extra that installs its package."""
+
+    place: str
+    options: type[BackendOptions]
+    extra: str | None = None
+
+    def load(self) -> Callable[..., Backend[Any]]:
+        """Import the backend's class.
+
+        Raises:
+            ImportError: Its package is not installed.
+        """
+        return cast("Callable[..., Backend[Any]]", _found(self.place))
+
+
+BACKENDS: Final[dict[str, dict[str, Row]]] = {
+    "keyvalue": {
+        "memory": Row("lamina.backends.memory:MemoryKeyValue", MemoryOptions),
+        "sqlite": Row("lamina.backends.sqlite:SqliteKeyValue", SqliteOptions),
+    },
+    "vectors": {
+        "memory": Row("lamina.backends.memory:MemoryVectors", MemoryVectorsOptions),
+        "sqlite": Row("lamina.backends.sqlite:SqliteVectors", SqliteVectorsOptions),
+    },
+    "documents": {
+        "memory": Row("lamina.backends.memory:MemoryDocuments", MemoryOptions),
+        "sqlite": Row("lamina.backends.sqlite:SqliteDocuments", SqliteOptions),
+    },
+    "media": {
+        "memory": Row("lamina.backends.memory:MemoryMedia", MemoryOptions),
+        "files": Row("lamina.backends.files:FilesMedia", FilesOptions),
+    },
+}
+LAYERS: Final[dict[str, str]] = {
+    "metrics": "lamina.layers.metrics:Metrics",
+    "log": "lamina.layers.log:Log",
+    "cache": "lamina.layers.cache:Cache",
+    "retry": "lamina.layers.retry:Retry",
+    "breaker": "lamina.layers.breaker:Breaker",
+    "timeout": "lamina.layers.timeout:Timeout",
+}
+_PLAIN: Final = (str, int, float, bool, type(None), Enum)
+_GROUPS: Final = (list, tuple, set, frozenset, dict)
+
+
+def layer(name: str) -> Callable[..., Layer]:
+    """Import the class of a layer."""
+    return cast("Callable[..., Layer]", _found(LAYERS[name]))
+
+
+@cache
+def layer_options(name: str) -> type[Options]:
+    """Return the model of a layer's options, made of its constructor's parameters.
+
+    A parameter that a file cannot hold, such as a listener, is left out.
+    """
+    made = cast("type[Layer]", layer(name))
+    fields: dict[str, Any] = {}
+    for parameter in list(inspect.signature(made.__init__).parameters.values())[1:]:
+        hint = _hint(parameter, made)
+        if _can_be_written(hint):
+            needed = parameter.default is inspect.Parameter.empty
+            fields[parameter.name] = (hint, ... if needed else parameter.default)
+    return create_model(f"{made.__name__}Options", __base__=Options, **fields)
+
+
+def _hint(parameter: inspect.Parameter, made: type[Layer]) -> Any:
+    """Return a parameter's type; None if its name is not there at run time."""
+    one = types.SimpleNamespace(__annotations__={"it": parameter.annotation})
+    try:
+        return get_type_hints(one, vars(sys.modules[made.__module__]), include_extras=True)["it"]
+    except NameError:
+        return None
+
+
+def _can_be_written(hint: Any) -> bool:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return all(_can_be_written(part) for part in get_args(hint))
+    if origin is Annotated:
+        return _can_be_written(get_args(hint)[0])
+    if origin is Literal:
+        return True
+    if origin in _GROUPS:
+        return all(part is ... or _can_be_written(part) for part in get_args(hint))
+    return isinstance(hint, type) and issubclass(hint, _PLAIN)
+
+
+def _found(place: str) -> object:
+    module, name = place.split(":")
+    return getattr(import_module(module), name)

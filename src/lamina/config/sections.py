@@ -1,0 +1,166 @@
+"""One domain's settings turned into a stack and a way to make its backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast, final
+
+from lamina.config.checked import checked
+from lamina.config.options import BackendOptions, Options, Told
+from lamina.config.problems import nearest, quoted
+from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options
+from lamina.config.settings import Section
+from lamina.errors import StackError
+from lamina.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lamina.backend import Backend
+    from lamina.config.merged import Merged
+    from lamina.config.problems import Problems
+    from lamina.config.registry import Row
+    from lamina.layer import Layer
+
+_OWN: Final = ("backend", "required", "layers")
+
+
+class _Required(Options):
+    required: bool = False
+
+
+@final
+class SectionReader:
+    """Reads one domain; what is wrong is noted, and then there is no section."""
+
+    def __init__(self, domain: str, merged: Merged, home: Path, problems: Problems) -> None:
+        self._domain = domain
+        self._merged = merged
+        self._home = home
+        self._problems = problems
+        self._tree = merged.table((domain,))
+
+    def read(self) -> Section | None:
+        """Return the section, None if something about it is wrong."""
+        before = len(self._problems)
+        required = self._required()
+        stack = self._stack()
+        row = self._row()
+        make = None if row is None else self._maker(row)
+        if len(self._problems) > before or make is None or stack is None:
+            return None
+        return Section(self._domain, self._tree["backend"], required, stack, make)
+
+    def _required(self) -> bool:
+        told = {"required": self._tree["required"]} if "required" in self._tree else {}
+        made = checked(_Required, told, (self._domain,), self._merged, self._problems)
+        return made is not None and made.required
+
+    def _row(self) -> Row | None:
+        rows = BACKENDS[self._domain]
+        name = self._tree.get("backend")
+        if isinstance(name, str) and name in rows:
+            self._tree["backend"] = str(name)
+            return rows[name]
+        path = (self._domain, "backend")
+        if path in self._merged.filled:  # it may be a secret
+            self._problems.add(self._merged.where(path), f"no such backend; {nearest('', rows)}")
+        elif path not in self._merged.missing:
+            shown = quoted(str(name)) if isinstance(name, str) else type(name).__name__
+            what = f"no backend {shown} in this version; {nearest(str(name), rows)}"
+            self._problems.add(self._merged.where(path), what)
+        return None
+
+    def _maker(self, row: Row) -> Callable[[], Backend[Any]] | None:
+        known = (*_OWN, *LAYERS)
+        told = {key: value for key, value in self._tree.items() if key not in known}
+        options = checked(
+            row.options, told, (self._domain,), self._merged, self._problems, known=known
+        )
+        if options is None:
+            return None
+        where = self._merged.where((self._domain, "backend"))
+        try:
+            return self._made(row, options)
+        except ImportError:
+            hint = f"pip install 'lamina[{row.extra}]'" if row.extra else "its package is missing"
+            self._problems.add(where, f"backend {self._tree['backend']!r} is not installed: {hint}")
+        except StackError as error:
+            self._problems.add(self._merged.where((self._domain,)), str(error))
+        return None
+
+    def _made(self, row: Row, options: BackendOptions) -> Callable[[], Backend[Any]]:
+        backend = row.load()
+        arguments = options.arguments(self._home, self._domain)
+
+        def make() -> Backend[Any]:
+            return backend(**arguments)
+
+        make()  # its constructor checks, and connects to nothing
+        return make
+
+    def _stack(self) -> Stack | None:
+        path = (self._domain, "layers")
+        names, ordered = self._layer_names()
+        made = [self._layer(name) for name in names]
+        layers = [one for one in made if one is not None]
+        if len(layers) < len(made):
+            return None
+        try:
+            return Stack.ordered(*layers) if ordered else Stack(*layers)
+        except StackError as error:
+            self._problems.add(self._merged.where(path), str(error))
+            return None
+
+    def _layer_names(self) -> tuple[list[str], bool]:
+        """Return the layers, and whether they are to be put in order: those of a preset are.
+
+        A table of a layer adds it to a preset's; beside a list of one's own it must be in that.
+        """
+        path = (self._domain, "layers")
+        told = self._named()
+        names = [self._known(name) for name in told]
+        tables = [name for name in LAYERS if name in self._tree]
+        ordered = path[-1] not in self._tree or self._merged.origin(path).startswith("preset ")
+        for name in tables:
+            if name not in names and ordered:
+                names.append(name)
+            elif name not in names:
+                where = self._merged.where((self._domain, name))
+                self._problems.add(where, f"sets options, but {'.'.join(path)} does not name it")
+        return [name for name in names if name], ordered
+
+    def _named(self) -> list[str]:
+        told: object = self._tree.get("layers", [])
+        if isinstance(told, Told):
+            return [name.strip() for name in told.split(",") if name.strip()]
+        names = cast("list[object]", told) if isinstance(told, list | tuple) else [None]
+        named = [name for name in names if isinstance(name, str)]
+        if len(named) < len(names):
+            where = self._merged.where((self._domain, "layers"))
+            self._problems.add(where, "must be a list of layer names")
+        return named
+
+    def _known(self, name: str) -> str:
+        if name in LAYERS:
+            return name
+        where = self._merged.where((self._domain, "layers"))
+        self._problems.add(where, f"no layer {quoted(name)}; {nearest(name, LAYERS)}")
+        return ""
+
+    def _layer(self, name: str) -> Layer | None:
+        path = (self._domain, name)
+        told = self._tree.get(name, {})
+        if not isinstance(told, dict):
+            self._problems.add(self._merged.where(path), "must be a table of options")
+            return None
+        options = checked(
+            layer_options(name), cast("dict[str, Any]", told), path, self._merged, self._problems
+        )
+        if options is None:
+            return None
+        try:
+            return layer(name)(**{key: getattr(options, key) for key in options.model_fields_set})
+        except StackError as error:
+            self._problems.add(self._merged.where(path), str(error))
+            return None

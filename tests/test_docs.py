@@ -1,0 +1,47 @@
+"""Every Python snippet of the documentation runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#([^)\s]+))?\)")
+
+
+def compiled(page: str, code: str) -> CodeType:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(code, page, "exec", flags=flags)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_the_snippets_run_from_top_to_bottom(
+    page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAMINA_HOME", str(tmp_path))
+    names: dict[str, Any] = {"__name__": "snippet"}
+
+    for code in SNIPPET.findall((ROOT / page).read_text(encoding="utf-8")):
+        result = eval(compiled(page, code), names)
+        if inspect.iscoroutine(result):
+            await result
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_the_links_lead_somewhere(page: str) -> None:
+    for path, anchor in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
+        target = (ROOT / page).parent / path
+        assert target.exists(), f"{page} links to {path}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+            assert anchor in anchors, f"{page} links to {path}#{anchor}"
