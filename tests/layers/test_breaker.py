@@ -165,9 +165,7 @@ async def test_a6_cb8_a_refusal_tells_the_exact_wait_and_is_both_errors() -> Non
     assert isinstance(error, CircuitOpen)
     assert error.retry_after == 3.5
     assert (error.sent, error.layer, error.backend) == ("no", "breaker", "service")
-    assert str(error) == "service keyvalue.Get(a): the circuit is open for another 3.5 s after " + (
-        "Unavailable"
-    )
+    assert str(error).endswith(": the circuit is open for another 3.5 s after Unavailable")
     assert error.time_remaining.total_seconds() == pytest.approx(3.5, abs=1.0)
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.retry_after) == (type(error), str(error), 3.5)

@@ -23,7 +23,7 @@ class World:
     """A circuit with calls in flight, and a ledger of its own of what must be true."""
 
     def __init__(self, module: Any) -> None:
-        self.module = module
+        self.verdicts = module.Verdict
         self.now = 0
         self.wrong: list[str] = []
         settings = module.Settings(
@@ -99,14 +99,14 @@ class World:
         if permit is not None and len(self.calls) < FLIGHT:
             self.calls.append((permit, self.state, self.circuit.era, self.now))
         elif permit is not None:  # no more in flight here: hand it back at once
-            self.circuit.settle(permit, self.module.Verdict.NONE, self.now)
+            self.circuit.settle(permit, self.verdicts.NONE, self.now)
 
     def end(self, action: str, place: int) -> None:
         permit, _, era, _ = self.calls.pop(place)
         stale = era != self.circuit.era
         before = self.snapshot()
-        verdicts = self.module.Verdict
-        kind = {"ok": verdicts.SUCCESS, "fail": verdicts.FAILURE, "cancel": verdicts.NONE}[action]
+        told = self.verdicts
+        kind = {"ok": told.SUCCESS, "fail": told.FAILURE, "cancel": told.NONE}[action]
         was = self.state
         if was == "half-open" and not stale and action != "cancel":
             self.told.append(action == "fail")
@@ -134,10 +134,28 @@ class World:
         bad = counted.calls >= MIN and counted.failures / counted.calls >= 0.5
         if self.state == "closed" and bad:
             self.wrong.append(f"closed at {counted.failures} of {counted.calls}")
-        probe = copy.deepcopy(self.circuit)  # nothing may wedge it: all hang, time goes by
-        probe._changed = _ignore
-        if probe.admit(self.now + LEASE + CAP + 1) is None:
+        later = self.branch().circuit  # nothing may wedge it: all hang, time goes by
+        later._changed = _ignore
+        if later.admit(self.now + LEASE + CAP + 1) is None:
             self.wrong.append(f"wedged in {self.state}")
+
+    def branch(self) -> World:
+        """Return a copy that shares nothing that changes."""
+        made = copy.copy(self)
+        permits: dict[int, Any] = {}
+
+        def permit(old: Any) -> Any:
+            return None if old is None else permits.setdefault(id(old), copy.copy(old))
+
+        made.wrong, made.path, made.told = [*self.wrong], [*self.path], [*self.told]
+        made.calls = [(permit(call[0]), *call[1:]) for call in self.calls]
+        made.circuit = circuit = copy.copy(self.circuit)
+        circuit._changed = made.moved
+        circuit.free = permit(circuit.free)
+        circuit._out = [permit(one) for one in circuit._out]
+        circuit.window = copy.copy(circuit.window)
+        circuit.window._past = circuit.window._past.copy()
+        return made
 
     def snapshot(self) -> tuple[Any, ...]:
         c = self.circuit
@@ -173,7 +191,7 @@ def explore(module: Any, *, most: int = 60_000) -> tuple[list[str], int]:
     while todo and len(seen) < most:
         world = todo.pop(0)
         for action in world.actions():
-            after = _branch(world)
+            after = world.branch()
             after.do(*action)
             if after.wrong:
                 return after.wrong, len(seen)
@@ -181,12 +199,6 @@ def explore(module: Any, *, most: int = 60_000) -> tuple[list[str], int]:
                 seen.add(after.key())
                 todo.append(after)
     return [], len(seen)
-
-
-def _branch(world: World) -> World:
-    made = copy.deepcopy(world)
-    made.circuit._changed = made.moved
-    return made
 
 
 def mutant(old: str, new: str, source_of: Any = core) -> types.ModuleType:

@@ -42,7 +42,7 @@ def check_budget(module: Any) -> list[str]:
     wrong: list[str] = []
     seen: set[tuple[int, int]] = set()
     todo: list[tuple[int, int]] = [(20, 0)]  # tokens, and retries out as costs of 14 and 5
-    while todo:
+    while todo and not wrong:
         tokens, out = todo.pop()
         if (tokens, out) in seen or out > 60:
             continue

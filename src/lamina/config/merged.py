@@ -93,8 +93,9 @@ class Merged:
 
     def switched_off(self, path: Path) -> str:
         """Say which backend a missing setting switches off."""
-        backend = self.table(path[:1]).get("backend") if len(path) > 1 else None
-        return f"; without it {path[0]} has no {backend}" if isinstance(backend, str) else ""
+        domain = path[:1]
+        backend = self.table(domain).get("backend")
+        return f"; without it {domain[0]} has no {backend}" if isinstance(backend, str) else ""
 
 
 def _filled(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:

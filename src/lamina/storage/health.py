@@ -131,7 +131,8 @@ def _told(layer: object, method: str) -> dict[str, Any] | None:
         return None
     told: Any = getattr(layer, method)()
     if hasattr(told, "_asdict"):
-        return dict(told._asdict())
+        told = told._asdict()
+        told["state"] = told["state"].value
     if isinstance(told, dict):
         return cast("dict[str, Any]", told)
     return dataclasses.asdict(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from fnmatch import translate
 from typing import TYPE_CHECKING, final
 from weakref import WeakValueDictionary
@@ -31,7 +32,7 @@ class Marks:
 
     def __init__(self) -> None:
         self._live: WeakValueDictionary[str, Mark] = WeakValueDictionary()
-        self._doubts: dict[str, float] = {}  # oldest first
+        self._doubts: OrderedDict[str, float] = OrderedDict()  # the first to end first
 
     def take(self, tags: Iterable[str], now: float) -> tuple[Mark, ...] | None:
         """Return the generations of *tags*, None while one of them is in doubt."""
@@ -54,13 +55,12 @@ class Marks:
 
     def doubt(self, tags: Iterable[str], now: float, until: float) -> None:
         """Give no generation of *tags* before *until*; forget doubts that have ended."""
+        doubts = self._doubts
         for tag in tags:
-            self._doubts.pop(tag, None)
-            self._doubts[tag] = until
-        for tag, ends in list(self._doubts.items()):
-            if ends > now:
-                break
-            del self._doubts[tag]
+            doubts[tag] = until
+            doubts.move_to_end(tag)
+        while doubts and doubts[next(iter(doubts))] <= now:
+            doubts.popitem(last=False)
 
     def end_matching(self, pattern: str | None) -> None:
         """End the generations of keys that match the glob *pattern*, and of all collections."""
