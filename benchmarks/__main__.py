@@ -16,9 +16,13 @@ SECTIONS = {"layers": layers, "peers": peers, "startup": startup, "search": sear
 def main() -> int:
     """Measure, print the table, write JSON and plot; 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)}; all without")
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)}; all without"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds: shows that it runs")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and plot")
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and plot"
+    )
     asked = parser.parse_args()
     unknown = set(asked.sections) - set(SECTIONS)
     if unknown:

@@ -114,7 +114,13 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
     over = timed["Metrics + Log + Retry + Breaker + Timeout"].over(bare)
     report.add(section, "the five over the bare facade call", over, "us over", target=3.5)
     same = stores["an unwanted layer"].bound.plan().operations
-    report.add(section, "layers an unwanted layer adds to a call", max(len(o.slots) for o in same), "layers", target=0)
+    report.add(
+        section,
+        "layers an unwanted layer adds to a call",
+        max(len(o.slots) for o in same),
+        "layers",
+        target=0,
+    )
 
 
 async def _suspending(report: Report, progress: Progress, *, quick: bool) -> None:
@@ -135,9 +141,14 @@ async def _failing(report: Report, progress: Progress, *, quick: bool) -> None:
     section = "layers, 20 % errors"
     quickest = {
         "none": list,
-        "Retry": lambda: [Retry(attempts=5, base=1e-9, cap=1e-9)],
+        "Retry": lambda: [_impatient()],
         "default stack (those and Cache)": lambda: [
-            Metrics(), Log(), Cache(ttl=600), Retry(attempts=5, base=1e-9, cap=1e-9), Breaker(), Timeout(5.0),
+            Metrics(),
+            Log(),
+            Cache(ttl=600),
+            _impatient(),
+            Breaker(),
+            Timeout(5.0),
         ],
     }
     reads = 2_000 if quick else 20_000
@@ -159,6 +170,10 @@ async def _failing(report: Report, progress: Progress, *, quick: bool) -> None:
         report.add(section, name, took, "us")
         report.add(section, f"{name}: reads answered", 100 * succeeded / reads, "%")
     logging.getLogger("lamina").setLevel(logging.NOTSET)
+
+
+def _impatient() -> Retry:
+    return Retry(attempts=5, base=1e-9, throttled_base=1e-9, cap=1e-9)
 
 
 def _reader(store: KeyValue) -> Subject:

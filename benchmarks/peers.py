@@ -23,9 +23,21 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
         report.add(section, name, each.median, "us")
     ours = timed["lamina, five layers"].over(timed["lamina, none"])
     theirs = timed["py-key-value, four wrappers"].over(timed["py-key-value, none"])
-    report.add(section, "our five layers / its four wrappers, over the bare stores", ours / theirs, "ratio", target=round(1 / 15, 4))
+    report.add(
+        section,
+        "our five layers / its four wrappers, over the bare stores",
+        ours / theirs,
+        "ratio",
+        target=round(1 / 15, 4),
+    )
     whole = timed["lamina, five layers"].ratio(timed["py-key-value, four wrappers"])
-    report.add(section, "our five layers and store / its four and store", whole, "ratio", target=round(1 / 15, 4))
+    report.add(
+        section,
+        "our five layers and store / its four and store",
+        whole,
+        "ratio",
+        target=round(1 / 15, 4),
+    )
     hit = timed["lamina, cached read"].ratio(timed["cashews, hit in memory"])
     report.add(section, "our cached read / cashews' hit", hit, "ratio", target=0.1)
 

@@ -53,10 +53,10 @@ class Report:
             lines += ["", section]
             for row in (each for each in self.rows if each.section == section):
                 verdict = {None: "", True: "ok", False: "MISSED"}[row.met]
-                bound = "" if row.target is None else f"{'>=' if row.least else '<='} {row.target:g}"
-                lines.append(
-                    f"  {row.name:58} {row.value:>11.3f} {row.unit:8} {bound:>10} {verdict}".rstrip()
-                )
+                sign = ">=" if row.least else "<="
+                bound = "" if row.target is None else f"{sign} {row.target:g}"
+                figure = f"{row.value:>11.3f} {row.unit:8} {bound:>10} {verdict}"
+                lines.append(f"  {row.name:58} {figure}".rstrip())
         return "\n".join(lines)
 
     def write(self, folder: Path, command: str) -> Path:
@@ -79,19 +79,19 @@ class Report:
         import matplotlib as mpl
 
         mpl.use("agg")
-        from matplotlib import pyplot
+        import matplotlib.pyplot as plt
 
         rows = [row for row in self.rows if row.section.startswith("layers") and row.unit == "us"]
         if not rows:
             return
-        figure, axes = pyplot.subplots(figsize=(9, 0.32 * len(rows) + 1.2))
+        figure, axes = plt.subplots(figsize=(9, 0.32 * len(rows) + 1.2))
         names = [f"{row.section.removeprefix('layers, ')}: {row.name}" for row in rows]
         axes.barh(names[::-1], [row.value for row in rows][::-1], color="#4477aa")
         axes.set_xlabel("microseconds a call")
         axes.grid(visible=True, axis="x", alpha=0.3)
         figure.tight_layout()
         figure.savefig(path, dpi=110)
-        pyplot.close(figure)
+        plt.close(figure)
 
 
 class Progress:

@@ -29,31 +29,56 @@ FILTERS: dict[str, Filter | None] = {
 }
 
 
+class Figures:
+    """The section's rows; stalls are those added to what the idle loop has by itself."""
+
+    def __init__(self, report: Report, section: str, idle: list[float]) -> None:
+        self.report = report
+        self.section = section
+        self.idle = _p99(idle)
+
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        target: float | None = None,
+        *,
+        least: bool = False,
+    ) -> None:
+        self.report.add(self.section, name, value, unit, target=target, least=least)
+
+    def add_stall(self, name: str, late: list[float], most: float) -> None:
+        self.add(
+            f"{name}: added stall of the loop, p99", max(0, _p99(late) - self.idle), "ms", most
+        )
+
+
 async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     """Fill a database, open it again, search it; a ticking task sees how late the loop is."""
     count = 10_000 if quick else 100_000
-    section = f"search over {count:,} vectors in SQLite"
     rows = _rows(count)
+    async with _stalls() as idle:
+        await asyncio.sleep(2)
+    figures = Figures(report, f"search over {count:,} vectors in SQLite", idle)
+    figures.add("stall of the idle loop, p99", figures.idle, "ms")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.db"
-        async with _stalls() as idle:
-            await asyncio.sleep(2)
-        report.add(section, "stall of the idle loop, p99", _p99(idle), "ms")
         async with _store(path) as store:
             progress.begin("ingest")
             async with _stalls() as late:
                 await _ingest(store, rows, progress)
-            _add_stall(report, section, "ingest", late, idle, 20)
+            figures.add_stall("ingest", late, 20)
         async with _store(path) as store:
             progress.begin("first search: load")
             began = time.perf_counter()
             async with _stalls() as late:
                 await store.search(Vector(rows[0].tobytes()))
-            report.add(section, "first search after opening", time.perf_counter() - began, "s")
-            _add_stall(report, section, "load", late, idle, 20)
+            figures.add("first search after opening", time.perf_counter() - began, "s")
+            figures.add_stall("load", late, 20)
             for name, where in FILTERS.items():
                 progress.begin(f"search, {name}")
-                await _search(report, section, store, rows, name, where, idle)
+                await _search(figures, store, rows, name, where)
 
 
 @asynccontextmanager
@@ -75,7 +100,7 @@ async def _ingest(store: Vectors, rows: Any, progress: Progress) -> None:
 
 
 async def _search(
-    report: Report, section: str, store: Vectors, rows: Any, name: str, where: Filter | None, idle: list[float]
+    figures: Figures, store: Vectors, rows: Any, name: str, where: Filter | None
 ) -> None:
     random = np.random.default_rng(1)
     chosen = rows[random.choice(len(rows), SEARCHES, replace=False)]
@@ -90,9 +115,11 @@ async def _search(
             found = await store.search(vector, filter=where)
             took.append((time.perf_counter() - began) * 1000)
             hits.append({match.id for match in found})
-    report.add(section, f"{name}: p50", float(np.median(took)), "ms", target=10)
-    report.add(section, f"{name}: recall@10", _recall(rows, queries, hits, where), "share", target=0.95, least=True)
-    _add_stall(report, section, name, late, idle, 5)
+    figures.add(f"{name}: p50", float(np.median(took)), "ms", 10)
+    figures.add(
+        f"{name}: recall@10", _recall(rows, queries, hits, where), "share", 0.95, least=True
+    )
+    figures.add_stall(name, late, 5)
 
 
 def _recall(rows: Any, queries: Any, hits: list[set[str]], where: Filter | None) -> float:
@@ -132,11 +159,6 @@ async def _stalls() -> AsyncIterator[list[float]]:
         yield late
     finally:
         ticking.cancel()
-
-
-def _add_stall(report: Report, section: str, name: str, late: list[float], idle: list[float], most: float) -> None:
-    added = max(0.0, _p99(late) - _p99(idle))
-    report.add(section, f"{name}: added stall of the loop, p99", added, "ms", target=most)
 
 
 def _p99(late: list[float]) -> float:

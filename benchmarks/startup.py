@@ -13,7 +13,12 @@ from pathlib import Path
 
 from benchmarks.report import Progress, Report
 
-_IMPORT = "import time; began = time.perf_counter(); import asyncio{more}; print(time.perf_counter() - began)"
+_IMPORT = """
+import time
+began = time.perf_counter()
+import asyncio{more}
+print(time.perf_counter() - began)
+"""
 
 
 async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
@@ -27,10 +32,22 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
         differences.append((ours - plain) * 1000)
         progress.step(number + 1, runs)
     section = "start-up"
-    report.add(section, "import lamina beyond import asyncio", statistics.median(differences), "ms", target=80)
+    report.add(
+        section,
+        "import lamina beyond import asyncio",
+        statistics.median(differences),
+        "ms",
+        target=80,
+    )
     with tempfile.TemporaryDirectory() as home:
         prompts = [_prompt(home) for _ in range(2 if quick else 5)]
-    report.add(section, "second start of `lamina chat` to its prompt", statistics.median(prompts[1:]), "s", target=1.5)
+    report.add(
+        section,
+        "second start of `lamina chat` to its prompt",
+        statistics.median(prompts[1:]),
+        "s",
+        target=1.5,
+    )
 
 
 def _seconds(code: str) -> float:
@@ -45,7 +62,10 @@ def _prompt(home: str) -> float:
     began = time.perf_counter()
     bot = subprocess.Popen(
         [str(Path(sys.executable).with_name("lamina")), "chat"],
-        stdin=follower, stdout=follower, stderr=follower, env=environ,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environ,
     )
     os.close(follower)
     try:

@@ -98,20 +98,24 @@ def rank(unit: str) -> int:
 
 def wrong(importer: tuple[str, ...], target: tuple[str, ...]) -> bool:
     here, there = head(importer), head(target)
+    if here == there:
+        return here in {"layers", "domains", "backends"} and not neighbours(importer, target)
     if here == "testing":
         return there in {"bot", "cli"}
     if here == "layers":
-        same = importer[1:2] == target[1:2]
-        return not same if there == "layers" else there not in LAYERS_MAY
-    if there in {"layers", "testing"}:
-        return not (there == "layers" and rank(here) > rank("backends"))
-    if here != there:
-        return rank(there) >= rank(here)
-    if here == "domains":
-        return importer[1:2] != target[1:2] and target[1] not in DOMAINS_SHARE
-    if here == "backends" and importer[1:2] != target[1:2]:
-        return (importer[1], target[1]) not in BACKENDS_SHARE
-    return False
+        return there not in LAYERS_MAY
+    if there == "layers":
+        return rank(here) <= rank("backends")
+    return there == "testing" or rank(there) >= rank(here)
+
+
+def neighbours(importer: tuple[str, ...], target: tuple[str, ...]) -> bool:
+    """Tell whether one layer, domain or backend may import from the other."""
+    if importer[1:2] == target[1:2]:
+        return True
+    if importer[0] == "domains":
+        return target[1] in DOMAINS_SHARE
+    return importer[0] == "backends" and (importer[1], target[1]) in BACKENDS_SHARE
 
 
 def public(package: str, base: type[Any]) -> dict[str, type[Any]]:

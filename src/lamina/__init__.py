@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     )
     from lamina.backends.sqlite import SqliteDocuments, SqliteKeyValue, SqliteVectors
     from lamina.bound import Bound
-    from lamina.context import Call, call
     from lamina.capabilities import Capabilities, Serves
+    from lamina.context import Call, call
     from lamina.domains.documents import Documents
     from lamina.domains.keyvalue import KeyValue
     from lamina.domains.media import FileSource, Media, Source

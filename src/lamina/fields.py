@@ -14,14 +14,14 @@ from lamina.values import (
     Json,
     SparseVector,
     Vector,
-    check_bytes,
     check_key,
     check_positive,
     check_text,
+    check_type,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _SCALARS: Final = (str, bytes, int, float, bool, type(None), Vector, SparseVector, Json, Filter)
 _CONTENT: Final = (bytes, Json, Vector, SparseVector)
@@ -62,58 +62,75 @@ def is_content(hint: Any) -> bool:
     return isinstance(hint, type) and (issubclass(hint, _CONTENT) or _is_operation(hint))
 
 
-def checker(fields: dict[str, Any]) -> Callable[[Any], None]:
-    """Compile the checks of marked fields; inline for what nearly every call passes."""
-    lines = ["def __post_init__(self):"]
+def methods(fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Compile an operation's ``__init__``, which checks its fields, and its ``identity``.
+
+    *defaults* has those of the fields that need not be given; ``scope`` is keyword-only.
+    """
+    space: dict[str, Any] = {f"default_{name}": value for name, value in defaults.items()} | _CHECKS
+    made: dict[str, Any] = {}
+    exec("\n".join([*_init(fields, defaults), *_identity(fields)]), space, made)  # noqa: S102  # only names of fields, as dataclasses does
+    return made
+
+
+def _init(fields: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
+    given = [f"{n}=default_{n}" if n in defaults else n for n in fields if n != "scope"]
+    lines = [f"def __init__({', '.join(['self', *given, '*', 'scope=default_scope'])}):"]
     for name, hint in fields.items():
-        lines += _checks(name, hint)
-    lines += ["    if self.scope:", "        check_key(self.scope, what='scope')"]
-    return _compiled("__post_init__", lines)
+        if name != "scope":
+            lines += [f"    {line}" for line in _checks(name, name, hint)]
+    lines += ["    if scope:", "        check_key(scope, what='scope')"]
+    return [*lines, *(f"    self.{name} = {name}" for name in fields)]
 
 
-def _checks(name: str, hint: Any) -> list[str]:
-    value, indent = f"self.{name}", "    "
+def _checks(value: str, what: str, hint: Any) -> list[str]:
+    """Return the lines that check the local *value*; inline for what nearly every call passes."""
+    options = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
     if get_origin(hint) is tuple:
-        parts = get_args(hint)
-        if len(parts) == 2 and parts[1] is Ellipsis:  # tuple[T, ...]
-            inner = _checks("item", parts[0])
-            if not inner:
-                return []
-            loop = [f"    for item in {value}:"]
-            return loop + [f"    {line.replace('self.item', 'item')}" for line in inner]
-        unpacked = f"    {', '.join(f'item{at}' for at in range(len(parts)))}, = {value}"
-        inner = [line for at, part in enumerate(parts) for line in _checks(f"item{at}", part)]
-        if not inner:
-            return []
-        return [unpacked, *(line.replace("self.item", "item") for line in inner)]
-    lines: list[str] = []
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if type(None) in options:
-        lines.append(f"    if {value} is not None:")
-        indent = "        "
-    check = _check_of(options, value, name.removeprefix("item") or "item")
-    return [*lines, *(indent + line for line in check)] if check else []
+        return _tuple_checks(value, what, get_args(hint))
+    check = _check_of(options, value, what)
+    if type(None) in options and check:
+        return [f"if {value} is not None:", *(f"    {line}" for line in check)]
+    return check
 
 
-def _check_of(options: tuple[Any, ...], value: str, name: str) -> list[str]:
-    for hint in options:
-        if marked(hint, KEY):
-            plain = f"type({value}) is str and {value}.isascii() and 0 < len({value}) < 1025"
-            return [
-                f"if not ({plain} and '\\0' not in {value}):",
-                f"    check_key({value}, what={name!r})",
-            ]
-        if marked(hint, POSITIVE):
-            return [f"check_positive({value}, what={name!r})"]
-        if set(options) <= {hint, type(None)} and (hint is str or marked(hint, CONTENT)):
-            return [f"check_text({value}, what={name!r})"]
-        if hint is bytes:
-            return [f"if type({value}) is not bytes:", f"    check_bytes({value}, what={name!r})"]
+def _tuple_checks(value: str, what: str, parts: tuple[Any, ...]) -> list[str]:
+    if Ellipsis in parts:  # tuple[T, ...]
+        inner = _checks(f"{value}_each", f"an item of {what}", parts[0])
+        loop = [f"for {value}_each in {value}:", *(f"    {line}" for line in inner)]
+        return loop if inner else []
+    names = [f"{value}_{at}" for at in range(len(parts))]
+    inner = [
+        line for name, part in zip(names, parts, strict=True) for line in _checks(name, what, part)
+    ]
+    return [f"{', '.join(names)}, = {value}", *inner] if inner else []
+
+
+def _check_of(options: tuple[Any, ...], value: str, what: str) -> list[str]:
+    only = [hint for hint in options if hint is not type(None)]
+    if len(only) != 1:
+        return []
+    (hint,) = only
+    if marked(hint, KEY):
+        plain = f"_type({value}) is str and {value}.isascii() and 0 < len({value}) < 1025"
+        return [
+            f"if not ({plain} and '\\0' not in {value}):",
+            f"    check_key({value}, what={what!r})",
+        ]
+    if marked(hint, POSITIVE):
+        whole = get_args(hint)[0] is int
+        return [f"check_positive({value}, what={what!r}, whole={whole})"]
+    if hint is str or marked(hint, CONTENT):
+        return [f"check_text({value}, what={what!r})"]
+    if hint in {bytes, int, bool, Json, Vector, SparseVector}:
+        name = hint.__name__
+        check = f"check_type({value}, {name}, what={what!r})"
+        return [f"if _type({value}) is not {name}:", f"    {check}"]
     return []
 
 
-def keyer(fields: dict[str, Any]) -> Callable[[Any], Any]:
-    """Compile ``identity()``: the bare text for one text argument, else a tuple with the scope."""
+def _identity(fields: dict[str, Any]) -> list[str]:
+    """Return the method: the bare text for one text argument, else a tuple with the scope."""
     parts = [
         f"self.{name}" if _plain(hint) in _SIMPLE else f"tagged(self.{name})"
         for name, hint in fields.items()
@@ -122,24 +139,11 @@ def keyer(fields: dict[str, Any]) -> Callable[[Any], Any]:
     lines = ["def identity(self):"]
     if len(parts) == 1:
         lines += ["    if not self.scope:", f"        return {parts[0]}"]
-    lines.append(f"    return (self.scope, {''.join(part + ', ' for part in parts)})")
-    return _compiled("identity", lines)
+    return [*lines, f"    return (self.scope, {''.join(part + ', ' for part in parts)})"]
 
 
 def _is_operation(hint: Any) -> bool:
     return hasattr(hint, "repeatable")
-
-
-def _compiled(name: str, lines: list[str]) -> Callable[[Any], Any]:
-    space: dict[str, Any] = {
-        "check_bytes": check_bytes,
-        "check_key": check_key,
-        "check_positive": check_positive,
-        "check_text": check_text,
-        "tagged": _tagged,
-    }
-    exec("\n".join(lines), space)  # noqa: S102  # only names of fields, as dataclasses does
-    return cast("Callable[[Any], Any]", space[name])
 
 
 def _plain(hint: Any) -> Any:
@@ -172,3 +176,16 @@ def shown(value: Any, most: int = 80) -> str:
         return f"<{len(cast('Sequence[Any]', value))} items>"
     text = repr(value[: most + 1] if isinstance(value, str) else value)
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+_CHECKS: Final[dict[str, Any]] = {
+    "Json": Json,
+    "SparseVector": SparseVector,
+    "_type": type,  # a field may be called "type"
+    "Vector": Vector,
+    "check_key": check_key,
+    "check_positive": check_positive,
+    "check_text": check_text,
+    "check_type": check_type,
+    "tagged": _tagged,
+}

@@ -17,7 +17,7 @@ from typing import (
 )
 
 from lamina.errors import Brief, Conflict, StackError
-from lamina.fields import allowed, checker, is_content, keyer, marked, shown, size
+from lamina.fields import allowed, is_content, marked, methods, shown, size
 from lamina.values import KEY, Outcome, Stamped
 
 R = TypeVar("R")
@@ -42,9 +42,10 @@ def operation(
     """
 
     def decorate(cls: type[_T]) -> type[_T]:
-        made = dataclasses.dataclass(slots=True, repr=False)(cls)
+        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
         hints = get_type_hints(made, include_extras=True)
-        fields = {field.name: hints[field.name] for field in dataclasses.fields(made)}  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # made is a dataclass
+        declared = dataclasses.fields(cast("Any", made))
+        fields = {field.name: hints[field.name] for field in declared}
         for name, hint in fields.items():
             if not allowed(hint):
                 msg = f"{cls.__name__}.{name}: operations hold no {hint!r}"
@@ -55,9 +56,11 @@ def operation(
         traits.domain = domain
         traits.content_fields = frozenset(name for name, hint in fields.items() if is_content(hint))
         traits.target_field = next((n for n, hint in fields.items() if marked(hint, KEY)), None)
-        traits.__post_init__ = checker({n: h for n, h in fields.items() if n != "scope"})
-        if "identity" not in cls.__dict__:
-            traits.identity = keyer(fields)
+        missing = dataclasses.MISSING
+        defaults = {f.name: f.default for f in declared if f.default is not missing}
+        for name, method in methods(fields, defaults).items():
+            if name not in cls.__dict__:
+                setattr(made, name, method)
         return made
 
     return decorate
@@ -117,6 +120,14 @@ class Operation(Generic[R]):
         """Return the tag of one key, or of the whole collection when *name* is None."""
         mark = "*" if name is None else f"={name}"
         return f"{type(self).domain}\0{self.scope}\0{mark}"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # use `identity()`; hashing content would block the loop
 
     def __repr__(self) -> str:
         content = type(self).content_fields

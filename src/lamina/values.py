@@ -73,14 +73,16 @@ def check_key(key: object, *, what: str = "key") -> None:
     raise Invalid(msg)
 
 
-def check_positive(value: object, *, what: str) -> None:
-    """Refuse what is not a finite number above 0.
+def check_positive(value: object, *, what: str, whole: bool = False) -> None:
+    """Refuse what is not a finite number above 0; *whole*: not an int.
 
     Raises:
         Invalid: Another type, zero, negative, infinite or not a number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        msg = f"{what} must be more than 0 and finite, got {value!r}"
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+        kind = "a whole number of at least 1" if whole else "more than 0 and finite"
+        msg = f"{what} must be {kind}, got {value!r:.40}"
         raise Invalid(msg)
 
 
@@ -104,14 +106,14 @@ def check_text(value: object, *, what: str) -> None:
             raise Invalid(msg) from error
 
 
-def check_bytes(value: object, *, what: str) -> None:
-    """Refuse what is not bytes.
+def check_type(value: object, wanted: type, *, what: str) -> None:
+    """Refuse a value of another type, a bool for an int too.
 
     Raises:
         Invalid: Another type.
     """
-    if type(value) is not bytes:
-        msg = f"{what} must be bytes, got {type(value).__name__}"
+    if type(value) is not wanted:
+        msg = f"{what} must be {wanted.__name__}, got {type(value).__name__}"
         raise Invalid(msg)
 
 

@@ -117,6 +117,24 @@ def test_only_what_sql_judges_alike_is_compiled(rows: sqlite3.Connection, wanted
     assert (conditions.condition(wanted) is None) == (wanted != (F.a == 1e308))
 
 
+@pytest.mark.parametrize(
+    ("stored", "value"),
+    [("a\0b", "a"), ("\0", ""), (2**63, 2.0**63), (2**70 + 1, 2.0**70), (-(2**63) - 1, -(2.0**63))],
+)
+def test_what_sqlite_would_misread_is_judged_by_python(
+    rows: sqlite3.Connection, stored: Any, value: Any
+) -> None:
+    metadata = [{"a": stored}, {"a": {"b": [stored]}}, {"a": value}]
+    for wanted in (
+        F.a == value,
+        F.a == stored,
+        F["a.b"].contains(value),
+        F.a > value,
+        F.a != value,
+    ):
+        assert found_by(rows, wanted, metadata) == [wanted.matches(one) for one in metadata]
+
+
 def test_deep_and_wide_filters_are_no_error(rows: sqlite3.Connection) -> None:
     deep: Filter = Exists("a")
     for _ in range(150):

@@ -30,16 +30,22 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-def lines_until_killed(forks: subprocess.Popen[bytes], path: Path, seconds: float) -> list[str]:
-    """Start a writer and kill it after so many *seconds*; return what it acknowledged."""
+def lines_until_killed(
+    forks: subprocess.Popen[bytes], path: Path, most: int, seconds: float
+) -> list[str]:
+    """Start a writer; after *most* lines and then *seconds* kill it; return all it acknowledged."""
     assert forks.stdin is not None
     assert forks.stdout is not None
     forks.stdin.write(f"{path}\n".encode())
     forks.stdin.flush()
-    lines = [forks.stdout.readline()]
-    while not lines[-1].startswith(b"pid"):
-        lines.append(forks.stdout.readline())
-    pid = int(lines.pop().split()[1])
+    lines: list[bytes] = []
+    pid = 0
+    while not pid or len(lines) < most:
+        line = forks.stdout.readline()
+        if line.startswith(b"pid"):
+            pid = int(line.split()[1])
+        else:
+            lines.append(line)
     threading.Event().wait(seconds)
     os.kill(pid, signal.SIGKILL)
     while lines[-1:] != [b"dead\n"]:
@@ -84,7 +90,9 @@ def test_kill_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Pa
     with start() as forks:
         for round_ in range(ROUNDS):
             path = tmp_path / f"{round_}.db"
-            told = lines_until_killed(forks, path, rng.uniform(0.0, 0.06))
+            opening = round_ % 4 == 0  # killed on the way to its first write, or soon after
+            most, seconds = (0, 0.04) if opening else (rng.randint(1, 30), 0.004)
+            told = lines_until_killed(forks, path, most, rng.uniform(0.0, seconds))
             asyncio.run(reopen(path))
             check_rows(path, told)
             acknowledged += len(told)

@@ -48,7 +48,7 @@ A backend is one class for each domain that a system serves.
 
 Run the conformance suite of its domain over it.
 """,
-    "notes/bread.txt": "To bake bread, let the dough rest for twelve hours and heat the oven to 250 C.\n",
+    "notes/bread.txt": "To bake bread, let the dough rest for twelve hours, then heat the oven.\n",
 }
 
 

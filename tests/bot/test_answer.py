@@ -44,7 +44,12 @@ async def test_the_right_source_comes_first(docs: Path, question: str, source: s
 
 @pytest.mark.parametrize(
     "question",
-    ["what is the capital of France?", "who won the world cup in 1998?", "???", "\u65e5\u672c\u8a9e"],
+    [
+        "what is the capital of France?",
+        "who won the world cup in 1998?",
+        "???",
+        "\u65e5\u672c\u8a9e",
+    ],
 )
 async def test_nothing_relevant_is_said_to_be_nothing(docs: Path, question: str) -> None:
     answer = await Answers(await filled(docs)).answer(question, chat_id="a")
@@ -74,7 +79,7 @@ async def test_a_follow_up_is_answered_from_what_was_asked_before(docs: Path) ->
 async def test_the_quotation_follows_the_order_of_the_file(docs: Path) -> None:
     answer = await Answers(await filled(docs)).answer("how do I add a layer?", chat_id="a")
 
-    assert "slot = \"limit\"" in answer.text
+    assert 'slot = "limit"' in answer.text
     assert answer.text.index("stands between") < answer.text.index("around(self, op")
 
 

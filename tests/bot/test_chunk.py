@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,8 +68,17 @@ def test_a_long_section_is_cut_at_sentences_with_a_little_overlap() -> None:
     made = cut("# A\n\n" + "\n\n".join(" ".join(said[n : n + 5]) for n in range(0, 100, 5)))
 
     assert all(700 <= len(one.text) <= MOST for one in made[:-1])
-    for before, after in zip(made, made[1:], strict=False):
+    for before, after in pairwise(made):
         assert after.text.startswith(before.text.rsplit(". ", 1)[1])
+
+
+def test_a_long_list_is_cut_between_its_items() -> None:
+    items = [f"- Item {n}. It says this. {'And that. ' * 5}".rstrip() for n in range(60)]
+    made = cut("\n".join(items))
+
+    assert len(made) > 2
+    assert all(one.text.split("\n")[-1] in items for one in made)
+    assert {line for one in made for line in one.text.split("\n")} >= set(items)
 
 
 def test_ids_are_those_of_path_and_content() -> None:
@@ -89,11 +100,22 @@ def test_a_document_of_headings_only_can_be_found() -> None:
     assert cut("# #\n") == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
-            ["# A", "## B", "```", "~~~~", "---", "", "- item", "word " * 60, "x" * 1500, "A. B! C?"]
+            [
+                "# A",
+                "## B",
+                "```",
+                "~~~~",
+                "---",
+                "",
+                "- item",
+                "word " * 60,
+                "x" * 1500,
+                "A. B! C?",
+            ]
         ),
         max_size=25,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pypdf
@@ -40,7 +41,9 @@ def test_line_ends_become_one_kind() -> None:
     assert extract(b"a\r\nb\rc").text == "a\nb\nc"
 
 
-@pytest.mark.parametrize("data", [b"\x7fELF\x00\x00", b"\x89PNG\r\n\x1a\n\x00", b"\xff\xfa\x01\x02"])
+@pytest.mark.parametrize(
+    "data", [b"\x7fELF\x00\x00", b"\x89PNG\r\n\x1a\n\x00", b"\xff\xfa\x01\x02"]
+)
 def test_binary_data_is_told_apart(data: bytes) -> None:
     with pytest.raises(Binary, match="not text"):
         extract(data)
@@ -76,10 +79,8 @@ def test_every_cut_of_a_pdf_is_told_or_read() -> None:
     whole = pdf("Hello")
 
     for end in range(5, len(whole), 37):
-        try:
-            extract(whole[:end])
-        except Unreadable as error:
-            assert "PDF" in str(error) or str(error) == "empty"
+        with suppress(Unreadable):
+            assert "Hello" in extract(whole[:end]).text
 
 
 def test_a_pdf_with_a_password_is_told() -> None:
@@ -128,10 +129,10 @@ def pdf(text: str) -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 200] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 200] /Contents 4 0 R /Resources 6 0 R >>",
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Font << /F1 5 0 R >> >>",
     ]
     out = io.BytesIO()
     out.write(b"%PDF-1.4\n")

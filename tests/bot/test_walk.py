@@ -20,7 +20,11 @@ def test_files_come_in_order_and_hidden_ones_are_counted(tmp_path: Path) -> None
 
     walked = walk(tmp_path)
 
-    assert [str(path.relative_to(tmp_path)) for path in walked.files] == ["a.md", "b/a.md", "b/z.md"]
+    assert [str(path.relative_to(tmp_path)) for path in walked.files] == [
+        "a.md",
+        "b/a.md",
+        "b/z.md",
+    ]
     assert walked.hidden == 3
 
 

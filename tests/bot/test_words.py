@@ -31,7 +31,9 @@ def test_an_ending_that_is_none_stays(word: str) -> None:
     assert stem(word) == word
 
 
-@pytest.mark.parametrize("question", ["and how do I test it?", "why?", "what about them?", "tests?"])
+@pytest.mark.parametrize(
+    "question", ["and how do I test it?", "why?", "what about them?", "tests?"]
+)
 def test_a_question_that_leans_back_takes_the_words_before(question: str) -> None:
     asked = in_context(question, ["what is bread?", "how do I add a layer?"])
 

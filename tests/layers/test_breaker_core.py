@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import types
+from collections import deque
 from typing import Any
 
 import pytest
@@ -168,11 +169,22 @@ class World:
         )
 
     def key(self) -> tuple[Any, ...]:
-        era = self.circuit.era
+        """Return all that the future depends on; the window counts only while closed."""
+        c, w = self.circuit, self.circuit.window
+        counted = (w.calls, w.failures, tuple(w._past), max(w.ends - self.now, 0))
         calls = tuple(
-            sorted((s, e == era, min(self.now - b, LEASE), p.live) for p, s, e, b in self.calls)
+            sorted(
+                (s, age if (mine := e == c.era) and s == "half-open" else 0, mine)
+                for p, s, e, begun in self.calls
+                for age in [min(self.now - begun, LEASE)]
+            )
         )
-        return (self.snapshot(), calls, self.now % 4, self.lasts, tuple(self.told))
+        due = max(self.opened_at + self.lasts - self.now, 0) if self.state == "open" else 0
+        return (
+            *(self.state, calls, self.now % 2, self.lasts, due, tuple(self.told)),
+            *(counted if self.state == "closed" else (), c._break, c._told, c._failed),
+            tuple(one.ends - self.now for one in c._out if one.ends > self.now),
+        )
 
 
 def _half() -> float:
@@ -187,15 +199,15 @@ def explore(module: Any, *, most: int = 60_000) -> tuple[list[str], int]:
     """Walk all that can happen; return the first thing wrong and how many states there are."""
     first = World(module)
     seen = {first.key()}
-    todo = [first]
+    todo = deque([first])
     while todo and len(seen) < most:
-        world = todo.pop(0)
+        world = todo.popleft()
         for action in world.actions():
             after = world.branch()
             after.do(*action)
             if after.wrong:
                 return after.wrong, len(seen)
-            if after.key() not in seen:
+            if after.circuit.window.calls <= MIN + 1 and after.key() not in seen:
                 seen.add(after.key())
                 todo.append(after)
     return [], len(seen)
@@ -205,7 +217,7 @@ def mutant(old: str, new: str, source_of: Any = core) -> types.ModuleType:
     source = inspect.getsource(source_of)
     assert source.count(old) == 1, f"{source.count(old)} times: {old}"
     made = types.ModuleType(source_of.__name__)
-    exec(compile(source.replace(old, new), "mutant", "exec"), made.__dict__)  # noqa: S102
+    exec(compile(source.replace(old, new), "mutant", "exec"), made.__dict__)
     return made
 
 

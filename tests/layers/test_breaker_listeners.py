@@ -144,6 +144,19 @@ async def test_a7_the_breaker_they_see_shows_our_circuit_and_acts_on_it() -> Non
         await shown.call_async(store.get, "a")
 
 
+async def test_a_transition_that_aiobreaker_does_not_know_is_not_told() -> None:
+    recorder = Recorder()
+    store, breaker = over(down_then_up(), recorder)
+    await trip(store)
+    recorder.heard.clear()
+
+    breaker.force_open()
+    assert recorder.heard == []
+    breaker.disable()
+    breaker.reset()
+    assert recorder.heard == [(OPEN, CLOSED)]
+
+
 async def test_what_a_listener_causes_is_told_after_what_it_heard() -> None:
     class Closing(Recorder):
         def state_change(self, breaker: Any, old: Any, new: Any) -> None:

@@ -26,6 +26,7 @@ from lamina.errors import (
     Unavailable,
 )
 from lamina.layers.retry import Retry
+from lamina.layers.timeout import Timeout
 from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing.clock import explore
@@ -195,12 +196,14 @@ async def test_a_repeated_compare_and_set_reads_whether_the_first_had_succeeded(
                 await store.compare_and_set("a", b"old", b"new")
 
 
-async def test_a_first_conflict_is_not_settled() -> None:
-    with ScriptedKeyValue() as backend:
-        backend.expect(CompareAndSet).raises(Conflict("no"))
+async def test_a_conflict_after_nothing_doubtful_is_not_settled() -> None:
+    for errors in ([Conflict("no")], [Unavailable(sent="no"), Conflict("no")]):
+        with ScriptedKeyValue(ordered=True) as backend:
+            for error in errors:
+                backend.expect(CompareAndSet).raises(error)
 
-        with pytest.raises(Conflict):
-            await stacked(backend).compare_and_set("a", b"old", b"new")
+            with pytest.raises(Conflict):
+                await stacked(backend).compare_and_set("a", b"old", b"new")
 
 
 async def test_rt3_retry_after_is_honoured_within_five_seconds_more() -> None:
@@ -418,6 +421,9 @@ async def test_the_plan_tells_the_worst_case() -> None:
 
     assert plan.amplification == 4
     assert {op.worst.seconds for op in plan.operations} == {None}
+    plan = Stack(Retry(), Timeout(0.5)).over(MemoryKeyValue()).bound.plan()
+    longest = 3 * 0.5 + (1.0 + 5.0) + (2.0 + 5.0)  # attempts, throttled waits, what is asked more
+    assert {op.worst.seconds for op in plan.operations} == {longest}
 
 
 @pytest.mark.parametrize(

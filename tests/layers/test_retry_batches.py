@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from lamina.domains.keyvalue import GetMany, SetMany
+from lamina.backend import serves
+from lamina.domains.keyvalue import Delete, GetMany, KeyValueBackend, SetMany
 from lamina.errors import AuthError, CircuitOpen, Conflict, TimedOut, Unavailable
 from lamina.layers.retry import Retry
+from lamina.operation import Batch, Operation, operation
 from lamina.stack import Stack
 from lamina.testing.scripted import ScriptedKeyValue
-from lamina.values import Done, Failed
+from lamina.values import Done, Failed, Outcome
 
 
 async def test_only_the_items_worth_it_are_repeated_and_the_order_stays() -> None:
@@ -83,6 +87,42 @@ async def test_a_whole_failure_that_is_final_comes_out_at_once() -> None:
 
         with pytest.raises(AuthError):
             await Stack(Retry()).over(backend).get_many(["a"])
+
+
+@operation("keyvalue", writes=True, idempotent=True)
+class Drop(Batch[bool]):
+    """Delete several values."""
+
+    keys: tuple[str, ...]
+
+    single = Delete
+
+    def singles(self) -> tuple[Delete, ...]:
+        return tuple(Delete(key) for key in self.keys)
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Drop:
+        return cls(tuple(one.key for one in singles if isinstance(one, Delete)))
+
+
+async def test_a_repeated_item_tells_what_its_first_try_would_have() -> None:
+    sent: list[tuple[str, ...]] = []
+
+    class Dropping(KeyValueBackend):
+        name = "dropping"
+
+        @serves(Drop)
+        async def drop(self, op: Drop) -> tuple[Outcome[bool], ...]:
+            sent.append(op.keys)
+            if len(sent) == 1:
+                unsent = Failed(Unavailable(sent="no"))
+                return (Failed(TimedOut()), Done(False), unsent)
+            return (Done(False), Done(False))
+
+    told = await Stack(Retry()).over(Dropping()).bound.send(Drop(("a", "b", "c")))
+
+    assert sent == [("a", "b", "c"), ("a", "c")]
+    assert told == (Done(True), Done(False), Done(False))  # only a's first try may have deleted
 
 
 async def test_a_repeated_items_conflict_is_settled_as_its_own() -> None:

@@ -121,14 +121,17 @@ class SectionReader:
         told = self._named()
         names = [self._known(name) for name in told]
         tables = [name for name in LAYERS if name in self._tree]
-        ordered = path[-1] not in self._tree or self._merged.origin(path).startswith("preset ")
+        ordered = path[-1] not in self._tree or self._is_presets(path)
         for name in tables:
             if name not in names and ordered:
                 names.append(name)
-            elif name not in names:
+            elif name not in names and not self._is_presets((self._domain, name)):
                 where = self._merged.where((self._domain, name))
                 self._problems.add(where, f"sets options, but {'.'.join(path)} does not name it")
         return [name for name in names if name], ordered
+
+    def _is_presets(self, path: tuple[str, ...]) -> bool:
+        return self._merged.origin(path).startswith("preset ")
 
     def _named(self) -> list[str]:
         told: object = self._tree.get("layers", [])

@@ -119,6 +119,8 @@ def _text(path: Path) -> str:
             raise StackError(msg)
         with path.open("rb") as file:
             data = file.read(MOST + 1)
+    except StackError:
+        raise
     except FileNotFoundError as error:
         msg = f"{path}: does not exist"
         raise StackError(msg) from error

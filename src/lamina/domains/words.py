@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[a-z0-9]+")
-_RUN: Final = re.compile(r"[^\W_][^\W_\u0300-\u0331]*(?:[\u0300-\u0331]+[^\W_]*)*")
+_RUN: Final = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> list[str]:
@@ -19,19 +18,25 @@ def words(text: str) -> list[str]:
     """
     if text.isascii():
         return _PLAIN.findall(text.lower())
-    return [word for word in map(_folded, _RUN.findall(text)) if word]
+    return _RUN.findall(text.translate(_FOLDED))
 
 
-def _folded(word: str) -> str:
-    return "".join(map(_fold, word))
+class _Folding(dict[int, "int | None"]):
+    """Code point to what it is folded to, made when first met."""
+
+    def __missing__(self, point: int) -> int | None:
+        made = self[point] = _fold(chr(point))
+        return made
 
 
-@lru_cache(maxsize=4096)
-def _fold(char: str) -> str:
+_FOLDED: Final = _Folding()
+
+
+def _fold(char: str) -> int | None:
     """Fold one character to one, as simple case folding does, or to none if it is a mark."""
     if "\u0300" <= char <= "\u0331":
-        return ""
+        return None
     folded = char.casefold()
     folded = folded if len(folded) == 1 else char.lower()[0]
     base = unicodedata.normalize("NFD", folded)[0]
-    return base.lower() if base.isascii() else folded
+    return ord(base.lower() if base.isascii() else folded)

@@ -36,7 +36,7 @@ class VectorIndex:
 
     Insertion order breaks ties and orders `select`; putting an id again moves it to the end.
     Records lie in slots; dropped and replaced ones leave dead slots, which are squeezed out when
-    they are a fifth of all (see benchmarks/bench_index.py).
+    they are a fifth of all.
 
     Scores: cosine ``(1 + cos) / 2``, dot ``(1 + dot) / 2``, euclidean ``1 / (1 + distance**2)``,
     sparse the inner product; rounded to float32 before sorting. A zero vector's cosine is 0.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, runtime_checkable
 
 from lamina.storage.domains import Domains, together
 
@@ -130,9 +131,7 @@ def _told(layer: object, method: str) -> dict[str, Any] | None:
     if layer is None:
         return None
     told: Any = getattr(layer, method)()
-    if hasattr(told, "_asdict"):
-        told = told._asdict()
-        told["state"] = told["state"].value
-    if isinstance(told, dict):
-        return cast("dict[str, Any]", told)
-    return dataclasses.asdict(told)
+    plain: dict[str, Any] = dict(told) if isinstance(told, dict) else dataclasses.asdict(told)
+    return {
+        name: value.value if isinstance(value, Enum) else value for name, value in plain.items()
+    }

@@ -118,6 +118,9 @@ class MediaStore(Domains):
 
 def _clean(file_name: str) -> str:
     check_text(file_name, what="file_name")
+    if len(file_name) > _MOST_METADATA:
+        msg = f"file_name must have at most {_MOST_METADATA} characters, got {len(file_name)}"
+        raise Invalid(msg)
     last = re.split(r"[/\\]", file_name)[-1]
     shown = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cf")).strip()
     return shown if shown.strip(".") else "file"

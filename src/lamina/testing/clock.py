@@ -109,7 +109,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = max(self._finest, math.ulp(self._now))  # or late timers stick
 
     def _process_events(self, event_list: Events) -> None:
-        super()._process_events(event_list)  # type: ignore[misc]  # asyncio's hook for subclasses
+        super()._process_events(event_list)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # asyncio's hook for subclasses
         if self._rng is not None:
             self._release_timers()
             self._rng.shuffle(self._ready)
@@ -119,7 +119,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         end = self._now + self._clock_resolution
         while self._scheduled and self._scheduled[0].when() < end:
             timer = heappop(self._scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]  # else it is counted for ever
+            timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001  # else it is counted for ever
             self._ready.append(timer)
 
     def run_in_executor(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamina.operation import Handler
 
 R = TypeVar("R")
+F_co = TypeVar("F_co", covariant=True)
 
 
 class UnexpectedOperation(AssertionError):
@@ -110,7 +111,7 @@ class Expectation(Generic[R]):
         return shown if self._left == 1 else f"{shown} {self._left or 'never'}".strip()
 
 
-class Script(Backend[Any]):
+class Script(Backend[F_co], Generic[F_co]):
     """Answers what ``expect`` was told, by default in whatever order it comes.
 
     *without* takes operation types away from what it serves; *ordered* makes the order of the
@@ -203,28 +204,28 @@ class Script(Backend[Any]):
 
 
 @final
-class ScriptedKeyValue(Script, keyvalue.KeyValueBackend):
+class ScriptedKeyValue(Script[keyvalue.KeyValue], keyvalue.KeyValueBackend):
     """A key-value backend that answers by script."""
 
     domain = keyvalue
 
 
 @final
-class ScriptedDocuments(Script, documents.DocumentsBackend):
+class ScriptedDocuments(Script[documents.Documents], documents.DocumentsBackend):
     """A documents backend that answers by script."""
 
     domain = documents
 
 
 @final
-class ScriptedVectors(Script, vectors.VectorsBackend):
+class ScriptedVectors(Script[vectors.Vectors], vectors.VectorsBackend):
     """A vectors backend that answers by script."""
 
     domain = vectors
 
 
 @final
-class ScriptedMedia(Script, media.MediaBackend):
+class ScriptedMedia(Script[media.Media], media.MediaBackend):
     """A media backend that answers by script."""
 
     domain = media

@@ -146,7 +146,7 @@ def _stored(rows: Connection, given: Json) -> tuple[str, bool]:
             return text, True
     if not floats:
         return text, False
-    # SQLite before 3.43 may miss the last bit of a fraction.
+    # SQLite before 3.43 may miss the last bit where the platform has no wider long double.
     found = rows.execute("SELECT atom FROM json_tree(?) WHERE type = 'real'", (text,))
     return text, [atom for (atom,) in found] != floats
 

@@ -49,6 +49,8 @@ async def find(
     try:
         near = await storage.search_context(query, chat_id, top_k=_NEAREST)
     except StorageError as error:
+        if not keywords(query):
+            raise
         failure = error
         notices.append(f"searched by words only: {error}")
     else:

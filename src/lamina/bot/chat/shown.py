@@ -83,6 +83,7 @@ def report(done: Report) -> str:
         (done.gone, "gone"),
         (done.hidden, "hidden ones left out"),
         (done.binary, "binary ones left out"),
+        (done.empty, "empty"),
         (len(done.failed), "not readable"),
     )
     told = [f"{count:,} {what}" for count, what in counts if count]

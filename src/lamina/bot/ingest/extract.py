@@ -28,6 +28,10 @@ class Unreadable(LaminaError):
     """A file has no text to give; the message says why."""
 
 
+class Empty(Unreadable):
+    """A file has nothing in it."""
+
+
 class Binary(Unreadable):
     """A file is neither text nor PDF."""
 
@@ -66,7 +70,8 @@ def extract(data: bytes) -> Extracted:
 
     Raises:
         Binary: Neither text nor PDF.
-        Unreadable: No text can be had from it: an encrypted, damaged or scanned PDF, an empty file.
+        Empty: White space only.
+        Unreadable: No text can be had from it: an encrypted, damaged or scanned PDF.
     """
     if data[:1024].lstrip().startswith(b"%PDF-"):
         from lamina.bot.ingest.pdf import extract_pdf
@@ -78,7 +83,7 @@ def extract(data: bytes) -> Extracted:
     text = text.encode("utf-8", "replace").decode()  # some PDFs give lone surrogates
     if not text.strip():
         msg = "empty"
-        raise Unreadable(msg)
+        raise Empty(msg)
     return Extracted(text, found.notice)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from lamina.bot.ingest.chunk import Chunk, chunk
-from lamina.bot.ingest.extract import Binary, Unreadable, extract, load
+from lamina.bot.ingest.extract import Binary, Empty, Unreadable, extract, load
 from lamina.bot.ingest.walk import walk
 from lamina.bot.library import Entry, Library, entry_key, path_text
 
@@ -50,6 +50,7 @@ class Report:
     gone: int = 0
     hidden: int = 0
     binary: int = 0
+    empty: int = 0
     chunks: int = 0
     failed: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     notices: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
@@ -107,6 +108,8 @@ class Ingest:
             cut = await asyncio.to_thread(_cut, file, known)
         except Binary:
             report.binary += 1
+        except Empty:
+            report.empty += 1
         except Unreadable as error:
             report.failed.append((file, str(error)))
         else:
@@ -178,7 +181,7 @@ def _cut(file: Path, known: Entry | None) -> Cut | None:
     chunks = chunk(found.text, source=source, name=name, markdown=markdown)
     if not chunks:
         msg = "empty"
-        raise Unreadable(msg)
+        raise Empty(msg)
     entry = Entry(entry_key(file), source, digest, tuple(one.id for one in chunks))
     return Cut(file, len(data), entry, chunks, found.notice)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _SENTENCE: Final = re.compile(
     r"(?<=[.!?\u3002\uff01\uff1f])[\"')\]]*\s+|\n(?=\s*(?:[-*+|>]|\d+[.)])\s?)"
 )
+_ITEM: Final = re.compile(r"\n(?=\s*(?:[-*+|>]|\d+[.)])\s?)")
 _OVERLAP: Final = 160
 
 
@@ -28,7 +29,7 @@ def pieces(block: Block, most: int) -> Iterator[str]:
     elif block.kind == "code":
         yield from _code(block.text, most)
     else:
-        yield from _filled(_small(sentences(block.text), most), " ", most)
+        yield from _filled(_items(block.text, most), "\n", most)
 
 
 def tail(text: str) -> str:
@@ -37,6 +38,15 @@ def tail(text: str) -> str:
         return ""
     last = sentences(text)[-1:]
     return last[0] if last and len(last[0]) <= _OVERLAP and last[0] != text else ""
+
+
+def _items(text: str, most: int) -> Iterator[str]:
+    """Give the items of a list, or the whole; in sentences where one is too long."""
+    for item in _ITEM.split(text):
+        if len(item) <= most:
+            yield item
+        else:
+            yield from _filled(_small(sentences(item), most), " ", most)
 
 
 def _code(text: str, most: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
 from lamina.errors import Conflict, Invalid
-from lamina.values import check_bytes
+from lamina.values import check_type
 
 
 @runtime_checkable
@@ -96,7 +96,7 @@ async def read_part(source: Source, start: int, length: int) -> bytes:
     got = 0
     while got < length:
         data = await source.read(start + got, length - got)
-        check_bytes(data, what="what a Source gives")
+        check_type(data, bytes, what="what a Source gives")
         if len(data) > length - got:
             msg = f"a Source was asked for at most {length - got} bytes and gave {len(data)}"
             raise Invalid(msg)

@@ -32,6 +32,7 @@ class Guard:
         self.listeners = Listeners(listeners)
         self.circuit = Circuit(settings, runtime.rng.random, self.listeners.changed)
         self.listeners.show(self.circuit, name, self._now)
+        self._listened = bool(self.listeners.listeners)
         self._slow = settings.slow or 0.0
         self._refusal: Callable[..., CircuitOpen] = OpenCircuit
 
@@ -57,12 +58,12 @@ class Guard:
         Raises:
             CircuitOpen: Nothing was sent.
         """
-        permit = self._admit()
+        permit = self.circuit.free or self._admit()
         clock = _Stopwatch(self.runtime) if self._slow else None
         verdict: Verdict = Verdict.NONE  # what a cancelled call tells
         failure: Exception | None = None
         try:
-            if self.listeners.listeners:
+            if self._listened:
                 self.listeners.note("before_call", inner, op)
                 self.listeners.tell()
             answer = await inner(op)
@@ -72,9 +73,15 @@ class Guard:
             verdict, failure = of_error(error), error
             raise
         finally:
-            is_slow = clock is not None and clock.stop() >= self._slow
-            self._settle(permit, verdict, failure, slow=is_slow)
-            failure = None
+            now = self.runtime.now()
+            is_slow = clock is not None and clock.stop(now) >= self._slow
+            if verdict is not Verdict.SUCCESS or is_slow or self._listened:
+                self._settle(permit, verdict, failure, now, slow=is_slow)
+            elif permit is self.circuit.free:
+                self.circuit.succeed(permit, now)
+            else:
+                self.circuit.settle(permit, verdict, now)
+            failure = None  # it holds this frame, which would hold it
 
     def watched(
         self, inner: Handler[Any, Any], judge: Callable[[Any], Judged]
@@ -106,15 +113,15 @@ class Guard:
         raise self._refusal(message, layer="breaker", retry_after=wait)
 
     def _settle(
-        self, permit: Permit, verdict: Verdict, failure: Exception | None, *, slow: bool
+        self, permit: Permit, verdict: Verdict, failure: Exception | None, now: float, *, slow: bool
     ) -> None:
         """Tell circuit and listeners, in the order that aiobreaker has."""
-        listened = bool(self.listeners.listeners)
+        listened = self._listened
         if listened and verdict is Verdict.FAILURE:
             self.listeners.note("failure", failure)
         failed = verdict is Verdict.FAILURE
         cause = type(failure).__name__ if failed else "slow answers"
-        self.circuit.settle(permit, verdict, self.runtime.now(), slow=slow, cause=cause)
+        self.circuit.settle(permit, verdict, now, slow=slow, cause=cause)
         if listened:
             if verdict is Verdict.SUCCESS:
                 self.listeners.note("success")
@@ -129,14 +136,13 @@ class _Stopwatch:
     """Measures one call without the time it waited for a place inside a layer below."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
         self._before = current.get()
         self._call = self._before or Call()
         current.set(self._call)
         self._queued = self._call.queued
         self._began = runtime.now()
 
-    def stop(self) -> float:
+    def stop(self, now: float) -> float:
         """Return the seconds."""
         current.set(self._before)
-        return self._runtime.now() - self._began - (self._call.queued - self._queued)
+        return now - self._began - (self._call.queued - self._queued)

@@ -40,6 +40,7 @@ class Cache(Layer):
     """
 
     slot = "cache"
+    repeats = True  # a hit is no attempt
 
     def __init__(
         self,

@@ -65,37 +65,33 @@ class Retry(Layer):
     def setup(self, site: Site) -> None:
         self._policy = Policy(self.attempts, self.base, self.cap, self.throttled_base, self.patient)
         self._engine = Engine(self._policy, self._own_or_shared(site), site)
-        self._purse = self._engine.purse
-        self._runtime = site.runtime
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         del op
         return self.attempts > 1
 
-    async def around(self, op: Op, inner: Handler[Op, R]) -> R:
-        mark = Endings.number
-        began = self._runtime.now()
-        try:
-            answer = await inner(op)
-        except StorageError as error:
-            if not self._engine.repeats(op, error, mark):
-                raise
-            again = Again(self._engine, op, inner, error, mark=mark, began=began)
-        else:
-            purse = self._purse
-            if purse.tokens < purse.capacity:
-                purse.give(1)
-            return answer
-        return cast("R", await again.answer())
-
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        if not issubclass(op, Batch):
-            return super().bind(op, inner, site)
+        engine, purse, runtime = self._engine, self._engine.purse, site.runtime
 
-        def handler(op: Op) -> Coroutine[Any, Any, R]:
-            return send_batch(self._engine, cast("Batch[Any]", op), inner)
+        async def handler(op: Op) -> R:
+            mark = Endings.number
+            began = runtime.now()
+            try:
+                answer = await inner(op)
+            except StorageError as error:
+                if not engine.repeats(op, error, mark):
+                    raise
+                again = Again(engine, op, inner, error, mark=mark, began=began)
+            else:
+                if purse.tokens < purse.capacity:
+                    purse.give(1)
+                return answer
+            return cast("R", await again.answer())
 
-        return handler
+        def batch(op: Op) -> Coroutine[Any, Any, R]:
+            return send_batch(engine, cast("Batch[Any]", op), inner)
+
+        return batch if issubclass(op, Batch) else handler
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
         del op

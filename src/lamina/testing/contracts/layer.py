@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lamina.site import Site
     from lamina.testing.scripted import Expectation, Script
 
-_SCRIPTED: Final[dict[str, type[Script]]] = {
+_SCRIPTED: Final[dict[str, type[Script[Any]]]] = {
     "keyvalue": ScriptedKeyValue,
     "documents": ScriptedDocuments,
     "vectors": ScriptedVectors,

@@ -99,7 +99,15 @@ class BasicKeyValue(BackendContract[KeyValue]):
 
     async def test_confines_each_scope_to_its_own(self) -> None:
         async with self.opened(Get, Set, Delete) as store:
-            pairs = [("", "b"), ("", "a:b"), ("a", "b"), ("a:b", "b"), ("a:", "b"), ("b", "a"), ("%", "a")]
+            pairs = [
+                ("", "b"),
+                ("", "a:b"),
+                ("a", "b"),
+                ("a:b", "b"),
+                ("a:", "b"),
+                ("b", "a"),
+                ("%", "a"),
+            ]
             pairs += [("", "a/b"), ("a/", "b"), ("..", "b"), ("a\\", "b"), ("é", "b"), ("_", "a")]
             views = [(store.scoped(scope) if scope else store, key) for scope, key in pairs]
             for place, (view, key) in enumerate(views):

@@ -1,0 +1,186 @@
+"""Every public call, with the type that both checkers must see."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from lamina import (
+    Cache,
+    Documents,
+    F,
+    Json,
+    KeyValue,
+    Media,
+    MemoryDocuments,
+    MemoryKeyValue,
+    MemoryMedia,
+    MemoryVectors,
+    Metrics,
+    Retry,
+    SqliteKeyValue,
+    Stack,
+    Vector,
+    Vectors,
+)
+from lamina.bound import Bound
+from lamina.capabilities import Capabilities
+from lamina.context import Call, call
+from lamina.domains.documents import Document, Find, Found, Write
+from lamina.domains.keyvalue import Append, Get, GetMany, Scan, Set
+from lamina.domains.media import Chunk, FileSource, Info, Reader, ReadRange
+from lamina.domains.store import Store
+from lamina.domains.vectors import IndexInfo, Match, Nearest, Record, Upsert
+from lamina.filters import Filter
+from lamina.operation import Handler, Operation
+from lamina.plan import Plan
+from lamina.testing import Faulty, ScriptedKeyValue, ScriptedMedia
+from lamina.values import Done, Failed, Outcome, Page, SparseVector
+
+
+def stacks_know_their_facade() -> None:
+    stack = Stack(Metrics(), Cache(30), Retry())
+    assert_type(stack.over(MemoryKeyValue()), KeyValue)
+    assert_type(stack.over(SqliteKeyValue("path")), KeyValue)
+    assert_type(stack.over(MemoryDocuments()), Documents)
+    assert_type(stack.over(MemoryVectors()), Vectors)
+    assert_type(stack.over(MemoryMedia()), Media)
+    assert_type(stack.over(ScriptedKeyValue()), KeyValue)
+    assert_type(stack.over(ScriptedMedia()), Media)
+    assert_type(Stack.ordered(Retry(), Metrics()), Stack)
+    scripted = ScriptedKeyValue()
+    scripted.expect(Get("a")).after(1.0).returns(b"1").times(2)
+    scripted.expect(Get("a")).returns(None)
+    scripted.expect(GetMany).returns((Done(b"1"), Done(None)))
+    scripted.expect(Append("a", (Json.of(1),))).returns(1)
+
+
+def faults_keep_the_facade() -> None:
+    from random import Random
+
+    assert_type(Stack().over(Faulty(MemoryMedia(), Random(1))), Media)
+
+
+async def keyvalue(store: KeyValue) -> None:
+    assert_type(await store.get("a"), bytes | None)
+    assert_type(await store.get("a", fresh=True), bytes | None)
+    await store.set("a", b"1", ttl=1.5)
+    assert_type(await store.delete("a"), bool)
+    assert_type(await store.search("a", limit=5), tuple[str, ...])
+    assert_type(store.scan("a", limit=5), AsyncIterator[str])
+    assert_type(await store.get_many(["a"]), tuple[bytes | None, ...])
+    assert_type(await store.get_many(("a",), outcomes=True), tuple[Outcome[bytes | None], ...])
+    assert_type(await store.set_many({"a": b"1"}, ttl=1), tuple[Outcome[None], ...])
+    await store.compare_and_set("a", None, b"1", ttl=2)
+    assert_type(await store.append("a", {"role": "user"}, keep_last=5, idempotency="i"), int)
+    assert_type(await store.extend("a", [1, "x", None], ttl=5), int)
+    assert_type(await store.increment("a", 2), int)
+    assert_type(await store.expire("a", None), bool)
+    assert_type(await store.ttl("a"), float | None)
+
+
+async def documents(store: Documents) -> None:
+    assert_type(await store.get("a"), Document | None)
+    assert_type(await store.by_path("/a", fresh=True), Document | None)
+    await store.set("a", "text", metadata={"n": 1}, path="/a")
+    assert_type(await store.update("a", content="x", expected_version=1), int | None)
+    assert_type(await store.delete("a"), bool)
+    assert_type(await store.search("x", filter=F.n == 1, order="path"), tuple[Found, ...])
+    assert_type(store.scan(filter=F.n > 1), AsyncIterator[Document])
+    assert_type(await store.get_many(["a"]), tuple[Document | None, ...])
+    assert_type(await store.get_many(["a"], outcomes=True), tuple[Outcome[Document | None], ...])
+    assert_type(await store.set_many([Write("a", "text")]), tuple[Outcome[None], ...])
+
+
+async def vectors(store: Vectors) -> None:
+    assert_type(await store.get("a", namespace="n"), Record | None)
+    await store.set("a", "text", metadata={"n": 1})
+    await store.set("a", Vector.of([1.0]))
+    await store.set("a", SparseVector((1,), (1.0,)))
+    assert_type(await store.delete("a"), bool)
+    assert_type(await store.delete_where(F.n == 1), int)
+    assert_type(await store.search("text", top_k=3, filter=~(F.n == 1)), tuple[Match, ...])
+    assert_type(await store.search(Vector.of([1.0])), tuple[Match, ...])
+    assert_type(store.scan("a", namespace="n"), AsyncIterator[str])
+    assert_type(await store.namespaces(), tuple[str, ...])
+    assert_type(await store.info(), IndexInfo)
+    assert_type(await store.get_many(["a"]), tuple[Record | None, ...])
+    assert_type(await store.get_many(["a"], outcomes=True), tuple[Outcome[Record | None], ...])
+    assert_type(await store.set_many([Upsert("a", text="x")]), tuple[Outcome[None], ...])
+
+
+async def media(store: Media) -> None:
+    assert_type(await store.get("a"), bytes | None)
+    assert_type(await store.range("a", 0, 5), bytes | None)
+    await store.set("a", b"1", type="text/plain", metadata={"n": 1})
+    await store.set("a", FileSource("path"))
+    assert_type(await store.head("a"), Info | None)
+    assert_type(await store.open_reader("a"), Reader | None)
+    assert_type(await store.delete("a"), bool)
+    assert_type(await store.search("a"), tuple[Info, ...])
+    assert_type(store.scan("a"), AsyncIterator[Info])
+    assert_type(await store.url("a", expires=60), str)
+
+
+async def every_facade(store: KeyValue) -> None:
+    assert_type(store.scoped("acme"), KeyValue)
+    assert_type(store.scope, str)
+    await store.check()
+    async with store as opened:
+        assert_type(opened, KeyValue)
+    assert_type(await store.open(), KeyValue)
+    await store.close()
+
+
+async def unified_interface(
+    keyvalue: KeyValue, documents: Documents, vectors: Vectors, media: Media
+) -> None:
+    one: Store[bytes, bytes, str] = keyvalue
+    two: Store[str, Document, Found] = documents
+    three: Store[str, Record, Match] = vectors
+    four: Store[bytes, bytes, Info] = media
+    wider: Store[bytes, object, object] = keyvalue
+    narrower: Store[Vector, Record, Match] = vectors
+    assert_type(await one.get("a"), bytes | None)
+    assert_type(await two.search("a"), tuple[Found, ...])
+    assert_type(await three.delete("a"), bool)
+    await four.set("a", b"1")
+    await narrower.set("a", Vector.of([1.0]))
+    await wider.check()
+
+
+async def beneath_the_facade(bound: Bound) -> None:
+    assert_type(await bound.send(Get("a")), bytes | None)
+    assert_type(await bound.send(Set("a", b"1")), None)
+    assert_type(await bound.send(GetMany(("a",))), tuple[Outcome[bytes | None], ...])
+    assert_type(await bound.send(Scan()), Page[str])
+    assert_type(await bound.send(Find(filter=F.n == 1)), Page[Found])
+    assert_type(await bound.send(Nearest(text="x")), tuple[Match, ...])
+    assert_type(await bound.send(ReadRange("a")), Chunk | None)
+    assert_type(bound.handler(Get), Handler[Operation[bytes | None], bytes | None])
+    assert_type(bound.capabilities, Capabilities)
+    assert_type(bound.plan(), Plan)
+    assert_type(bound.layer(Cache), Cache | None)
+
+
+async def outcomes(store: KeyValue) -> bytes | None:
+    for outcome in await store.get_many(["a"], outcomes=True):
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        assert_type(outcome, Done[bytes | None])
+        return outcome.value
+    return None
+
+
+async def context() -> None:
+    async with call(deadline=2.0) as told:
+        assert_type(told, Call)
+
+
+def filters() -> None:
+    assert_type(F.n == 1, Filter)
+    assert_type(F.n != "x", Filter)
+    assert_type((F.n < 1) & (F["a.b"] >= "x") | ~F.n.exists(), Filter)
+    assert_type(F.n.is_in([1, "x", True]), Filter)
+    assert_type(F.n.between(1, 2.5), Filter)
+    assert_type(F.tags.contains("x"), Filter)
