@@ -42,6 +42,7 @@ def lines_until_killed(
     pid = 0
     while not pid or len(lines) < most:
         line = forks.stdout.readline()
+        assert line not in {b"", b"dead\n"}
         if line.startswith(b"pid"):
             pid = int(line.split()[1])
         else:

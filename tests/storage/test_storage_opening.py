@@ -102,9 +102,7 @@ async def test_one_that_is_down_does_not_keep_the_others_from_working(
         async with storage_over(service) as storage:
             assert set(storage.down) == {"keyvalue"}
             assert await storage.get_document("x") is None
-            with pytest.raises(
-                Unavailable, match=r"not open: connection refused; tried again in 5 s"
-            ) as e:
+            with pytest.raises(Unavailable, match="refused; tried again in 5 s") as e:
                 await storage.keyvalue.get("a")
             assert e.value.sent == "no"
             assert e.value.retry_after == pytest.approx(5.0)
@@ -239,7 +237,7 @@ async def test_cancelled_while_opening_it_closes_everything() -> None:
 async def test_closing_closes_the_rest_when_one_fails() -> None:
     class Bad(ClosingMedia):
         async def close(self) -> None:
-            raise OSError("cannot close")
+            raise OSError(5, "cannot close")
 
     service = Service()
     storage = await storage_over(service, Bad()).open()

@@ -47,8 +47,9 @@ def read_file(path: Path) -> dict[str, Any]:
         told = str(error)
         at = _AT.search(told)
         what = told[: at.start()] if at else told
-        place = f":{at[1]}:{at[2]}" if at and at[1] else ":end" if at else ""
-        msg = f"{path}{place}: not TOML: {what[:1].lower()}{what[1:]}"
+        last = text.splitlines()[-1]
+        place = (at[1], at[2]) if at and at[1] else (text.count("\n") + 1, len(last) + 1)
+        msg = f"{path}:{place[0]}:{place[1]}: not TOML: {what[:1].lower()}{what[1:]}"
         raise StackError(msg) from None  # its text may hold a value
     except RecursionError:
         msg = f"{path}: not TOML: nested too deeply"

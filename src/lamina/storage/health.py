@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
 
 from lamina.storage.domains import Domains, together
 
@@ -131,7 +131,7 @@ def _told(layer: object, method: str) -> dict[str, Any] | None:
     if layer is None:
         return None
     told: Any = getattr(layer, method)()
-    plain: dict[str, Any] = dict(told) if isinstance(told, dict) else dataclasses.asdict(told)
-    return {
-        name: value.value if isinstance(value, Enum) else value for name, value in plain.items()
-    }
+    if not isinstance(told, dict):
+        told = dataclasses.asdict(told)
+    plain = cast("dict[str, Any]", told)
+    return {name: one.value if isinstance(one, Enum) else one for name, one in plain.items()}
