@@ -60,6 +60,8 @@ USING_A_STACK_LOADS: Final = {
     *("lamina.operation", "lamina.context", "lamina.runtime", "lamina.capabilities"),
     *("lamina.plan", "lamina.bound", "lamina.backend", "lamina.site", "lamina.layer"),
     *("lamina.rules", "lamina.batches", "lamina.stack"),
+    *("lamina.values.answers", "lamina.values.checks", "lamina.values.frozen"),
+    *("lamina.values.vectors", "lamina.filters.language", "lamina.filters.nodes"),
 }
 HEAVY: Final = {
     *("sqlite3", "numpy", "tenacity", "aiobreaker", "redis", "structlog", "pydantic", "httpx"),

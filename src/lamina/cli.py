@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what fails is told in one line."""
     _quiet()
     try:
-        args = parser().parse_args(argv)
-        code: int = args.run(args)
+        code = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -53,6 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141  # what a shell says of a program that SIGPIPE ended
     except Exception as error:  # the last place that can tell a user
         return _failed(error)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as left:  # after help, version, or a wrong command line
+        return left.code if isinstance(left.code, int) else 0
+    code: int = args.run(args)
     return code
 
 

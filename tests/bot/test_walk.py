@@ -39,6 +39,7 @@ def test_links_that_loop_end(tmp_path: Path) -> None:
     walked = walk(tmp_path)
 
     assert len(walked.files) == 1
+    assert walked.unreadable == []
 
 
 def test_deep_folders_end(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 import lamina
 from lamina.config import load
-from lamina.config.options import BackendOptions
-from lamina.config.registry import BACKENDS, Row
 from lamina.errors import StackError
 
 if TYPE_CHECKING:
@@ -210,72 +207,6 @@ def test_production_says_what_is_missing_and_what_there_is() -> None:
 
 def test_a_dollar_brace_without_a_name_is_refused(tmp_path: Path) -> None:
     assert "has a '${' without a variable's name" in message(tmp_path, "[keyvalue]\npath='${'")
-
-
-class _Service(BackendOptions):
-    url: str
-    token: SecretStr
-    size: int = 1
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = Row("lamina.backends.memory:MemoryKeyValue", _Service, extra="service")
-    monkeypatch.setitem(BACKENDS["keyvalue"], "service", row)
-
-
-@pytest.mark.usefixtures("service")
-def test_every_missing_setting_of_a_backend_is_told(tmp_path: Path) -> None:
-    told = message(tmp_path, "[keyvalue]\nbackend = 'service'")
-
-    for name in ("url", "token"):
-        line = f"keyvalue.{name}: missing, it has no default; without it keyvalue has no service"
-        assert line in told
-
-
-@pytest.mark.usefixtures("service")
-def test_a_backend_whose_package_is_missing_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = Row("lamina.no_such_module:Thing", BackendOptions, extra="service")
-    monkeypatch.setitem(BACKENDS["keyvalue"], "service", row)
-
-    told = message(tmp_path, "[keyvalue]\nbackend = 'service'")
-
-    assert told.endswith("backend 'service' is not installed: pip install 'lamina[service]'")
-
-
-@pytest.mark.usefixtures("service")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[keyvalue]\nbackend='service'\nurl='x'\ntoken='${KEY}'\nsize='${KEY}'",
-        "[keyvalue]\nbackend='service'\nurl=3\ntoken='hunter2'\nsize='hunter2'",
-        "[keyvalue]\nbackend='${KEY}'",
-        "[keyvalue.cache]\nttl='${KEY}'",
-        "[keyvalue]\nbackend='service'\ntoken='hunter2",
-        "preset='${KEY}'",
-        "[vectors]\nmetric='${KEY}'",
-    ],
-)
-def test_no_secret_is_in_a_message(tmp_path: Path, text: str) -> None:
-    assert "hunter2" not in message(tmp_path, text, {"KEY": "hunter2"})
-
-
-@pytest.mark.usefixtures("service")
-def test_no_secret_is_in_a_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Taking(_Service):
-        def arguments(self, home: Path, domain: str) -> dict[str, Any]:
-            return {}
-
-    monkeypatch.setitem(
-        BACKENDS["keyvalue"], "service", Row("lamina.backends.memory:MemoryKeyValue", Taking)
-    )
-    section = {"backend": "service", "url": "x", "token": "hunter2"}
-
-    settings = load(preset="test", environ={}, overrides={"keyvalue": section})
-
-    assert "hunter2" not in repr(settings)
 
 
 async def test_open_raises_the_same() -> None:

@@ -48,30 +48,39 @@ def load(
     """
     variables = dict(os.environ) if environ is None else environ
     problems = Problems()
-    sources: list[tuple[str, Mapping[str, Any]]] = []
-    file = find_file(path, variables)
-    if file is not None:
-        sources.append((str(file), read_file(file)))
-    sources.append((ENVIRONMENT, read_environment(variables, problems)))
-    sources.append(("overrides", {k: v for k, v in (overrides or {}).items() if v is not None}))
+    sources = _sources(path, variables, overrides or {}, problems)
     name = _preset(preset, sources)
     merged = Merged([(f"preset {name}", _fitting(PRESETS[name], Merged(sources))), *sources])
     merged.interpolate(variables, problems)
     whole = _whole(merged, problems)
     place = data_home(home, whole.home, variables)
-    readers = [
-        SectionReader(domain, merged, place, problems) for domain in _tables(merged, problems)
-    ]
-    sections = [reader.read() for reader in readers]
+    domains = _tables(merged, problems)
+    read = [SectionReader(domain, merged, place, problems).read() for domain in domains]
     problems.raise_if_any()
     return Settings(
         preset=name,
         home=place,
         connect_timeout=whole.connect_timeout,
         index_messages=whole.index_messages,
-        sections={section.domain: section for section in sections if section is not None},
+        sections={section.domain: section for section in read if section is not None},
         sources=(f"preset {name}", *(label for label, tree in sources if tree)),
     )
+
+
+def _sources(
+    path: str | Path | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+    problems: Problems,
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what was set, the weakest first, each with the name of where."""
+    file = find_file(path, environ)
+    told: list[tuple[str, Mapping[str, Any]]] = []
+    if file is not None:
+        told.append((str(file), read_file(file)))
+    told.append((ENVIRONMENT, read_environment(environ, problems)))
+    told.append(("overrides", {k: v for k, v in overrides.items() if v is not None}))
+    return told
 
 
 def _preset(named: str | None, sources: list[tuple[str, Mapping[str, Any]]]) -> str:

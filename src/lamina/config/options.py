@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -87,8 +87,6 @@ class FilesOptions(BackendOptions):
 
 
 class _Embeds(BackendOptions):
-    embeds: ClassVar[tuple[str, ...]] = ("auto", "wordllama", "lexical")
-
     embedder: Literal["auto", "wordllama", "lexical"] = "auto"
     metric: Literal["cosine", "dot", "euclid"] | None = None
 

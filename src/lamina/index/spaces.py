@@ -60,7 +60,7 @@ class Spaces:
         for (space, dropped), group in groupby(new, lambda change: (change.space, change.dropped)):
             changed = list(group)
             if not dropped:
-                self._put(self._index(space), changed)
+                self._put(space, changed)
             elif (index := self._indexes.get(space)) is not None:
                 for change in changed:
                     index.drop(change.id)
@@ -74,7 +74,9 @@ class Spaces:
         """
         dense = change.vector
         check_written(self.kind, dense=dense is not None, sparse=change.sparse is not None)
-        if dense is not None:
+        index = self._indexes.get(change.space)
+        alone = index is not None and len(index) == 1 and change.id in index
+        if dense is not None and not alone:
             found = len(dense) // 4
             check_dimension(found, self.dimension(change.space) or found)
 
@@ -101,17 +103,23 @@ class Spaces:
             index = VectorIndex(self.kind, metric=self.metric)  # refuses what makes no sense
         return index.search(vector, sparse, top_k, filter)
 
-    def _index(self, space: Space) -> VectorIndex:
+    def _index(self, space: Space, dimension: int | None) -> VectorIndex:
+        """Return the index of one space, a new one for another *dimension*.
+
+        A store holds one dimension at a time, but only the last change of a record is seen: those
+        still here in the old one were dropped, or a later change writes them again.
+        """
         index = self._indexes.get(space)
-        if index is None or not len(index):  # an emptied space may take another dimension
+        if index is None or not len(index) or dimension not in {None, index.dimension}:
             index = VectorIndex(self.kind, metric=self.metric, ann=self.ann)
             self._indexes[space] = index
         return index
 
-    def _put(self, index: VectorIndex, changes: Sequence[Change]) -> None:
+    def _put(self, space: Space, changes: Sequence[Change]) -> None:
         ids = [change.id for change in changes]
         metadatas = [change.metadata for change in changes]
         vectors = [change.vector for change in changes if change.vector is not None]
         matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(len(vectors), -1)
         sparse = [change.sparse for change in changes if change.sparse is not None]
+        index = self._index(space, matrix.shape[1] if vectors else None)
         index.put_many(ids, matrix if vectors else None, metadatas, sparse=sparse or None)

@@ -49,13 +49,8 @@ class DocumentStore(Domains):
             Invalid: The content is no text, or the metadata no JSON.
             Conflict: Another document has that *path*.
         """
-        given: NewDocument = {
-            "content": content,
-            "metadata": None if metadata is None else dict(metadata),
-            "id": document_id,
-            "path": path,
-        }
-        write = write_of(given)
+        told = None if metadata is None else dict(metadata)
+        write = write_of({"content": content, "metadata": told, "id": document_id, "path": path})
         ours = document_id is None
         try:
             await self._store(write, index=index_for_search, new=ours)

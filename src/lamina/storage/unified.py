@@ -144,17 +144,10 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
     async def close(self) -> None:
         """Refuse new calls, wait for those in flight, close all four; the first error comes out."""
         self._refuse_tenant()
-        await self._runtime.drain()
-        tasks = [
-            self._runtime.spawn(store.close(), f"close {name}")
-            for name, store in self.stores().items()
-        ]
-        await asyncio.wait(tasks)
-        errors = [error for task in tasks if (error := task.exception()) is not None]
-        for error in errors[1:]:
-            errors[0].add_note(f"and closing failed once more: {error}")
-        if errors:
-            raise errors[0]
+        try:
+            await self._runtime.drain()
+        finally:
+            await self._close_stores()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -195,6 +188,18 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
             await self.close()
         except Exception as error:  # what made it give up matters more
             _log.warning("closing failed: %s", type(error).__name__)
+
+    async def _close_stores(self) -> None:
+        tasks = [
+            self._runtime.spawn(store.close(), f"close {name}")
+            for name, store in self.stores().items()
+        ]
+        await asyncio.wait(tasks)
+        errors = [error for task in tasks if (error := task.exception()) is not None]
+        for error in errors[1:]:
+            errors[0].add_note(f"and closing failed once more: {error}")
+        if errors:
+            raise errors[0]
 
     def _refuse_tenant(self) -> None:
         if self._tenant:

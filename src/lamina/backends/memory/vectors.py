@@ -6,6 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, final
 
 from lamina.backend import serves
+from lamina.domains.documents.metadata import metadata_of
 from lamina.domains.store import Check
 from lamina.domains.vectors import (
     Drop,
@@ -90,7 +91,7 @@ class MemoryVectors(VectorsBackend):
 
     @serves(Namespaces)
     async def namespaces(self, op: Namespaces) -> tuple[str, ...]:
-        held = self._records.items()
+        held = list(self._records.items())  # the thread may add to it meanwhile
         return tuple(sorted(name for (scope, name), of in held if scope == op.scope and of))
 
     @serves(Info)
@@ -127,7 +128,7 @@ class MemoryVectors(VectorsBackend):
         space, vector = (op.scope, op.namespace), op.vector
         if vector is None and op.text is not None and self.kind != "sparse":
             (vector,) = self.embedder.embed([op.text])
-        metadata = op.metadata.value()
+        metadata = metadata_of(op.metadata)
         data = None if vector is None else vector.data
         change = Change(self._changes + 1, space, op.id, data, op.sparse, metadata)
         spaces = self._made()

@@ -9,6 +9,7 @@ from lamina.backend import serves
 from lamina.backends.sqlite import records
 from lamina.backends.sqlite.database import Database
 from lamina.backends.sqlite.follower import Follower
+from lamina.domains.documents.metadata import metadata_of
 from lamina.domains.prefixes import end_of
 from lamina.domains.store import Check
 from lamina.domains.vectors import (
@@ -103,6 +104,8 @@ class SqliteVectors(VectorsBackend):
     @serves(Upsert)
     async def upsert(self, op: Upsert) -> None:
         (written,) = await self._embedded((op,))
+        if isinstance(written, Invalid):
+            raise written
         await self._database.write(lambda rows: self._put(rows, written))
 
     @serves(UpsertMany)
@@ -112,6 +115,9 @@ class SqliteVectors(VectorsBackend):
         def put_each(rows: Connection) -> tuple[Outcome[None], ...]:
             outcomes: list[Outcome[None]] = []
             for one in written:
+                if isinstance(one, Invalid):
+                    outcomes.append(Failed(one))
+                    continue
                 try:
                     self._put(rows, one)
                     outcomes.append(Done(None))
@@ -188,7 +194,8 @@ class SqliteVectors(VectorsBackend):
             )
             raise Invalid(msg)
 
-    async def _embedded(self, ops: tuple[Upsert, ...]) -> list[records.Written]:
+    async def _embedded(self, ops: tuple[Upsert, ...]) -> list[records.Written | Invalid]:
+        """Return each with its vector, or with why the index would refuse it."""
         from lamina.index.kinds import check_written
 
         texts = {at: op.text for at, op in enumerate(ops) if op.text is not None}
@@ -197,9 +204,14 @@ class SqliteVectors(VectorsBackend):
         texts = {at: text for at, text in texts.items() if ops[at].vector is None}
         made = await self._thread.run(self.embedder.embed, list(texts.values())) if texts else []
         vectors = dict(zip(texts, made, strict=True))
-        written: list[records.Written] = []
+        written: list[records.Written | Invalid] = []
         for at, op in enumerate(ops):
             vector = vectors.get(at, op.vector)
-            check_written(self.kind, dense=vector is not None, sparse=op.sparse is not None)
-            written.append(records.Written(op, vector))
+            try:
+                check_written(self.kind, dense=vector is not None, sparse=op.sparse is not None)
+                metadata_of(op.metadata)
+            except Invalid as error:
+                written.append(error)
+            else:
+                written.append(records.Written(op, vector))
         return written

@@ -56,7 +56,7 @@ class Answers:
         """
         before = [str(one["content"]) for one in history if one.get("role") == "user"]
         query = in_context(question, before[-4:])
-        found = await find(self._storage, query, chat_id=chat_id)
+        found = await find(self._storage, query, asked=question, chat_id=chat_id)
         if self._model is None:
             return _quoted(query, found)
         try:

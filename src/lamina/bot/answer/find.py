@@ -35,9 +35,16 @@ class Found:
 
 
 async def find(
-    storage: UnifiedStorage, query: str, *, chat_id: str | None = None, top_k: int = 5
+    storage: UnifiedStorage,
+    query: str,
+    *,
+    asked: str = "",
+    chat_id: str | None = None,
+    top_k: int = 5,
 ) -> Found:
     """Return the *top_k* passages that have to do with *query*, none if there are none.
+
+    *asked* is the part of it that was asked just now, where the rest is what it leans on.
 
     Raises:
         StorageError: Neither meaning nor words could be searched.
@@ -65,7 +72,7 @@ async def find(
         if failure is not None:
             raise
         notices.append(f"searched by meaning only: {error}")
-    found = ranked(query, passages.values())
+    found = ranked(query, passages.values(), asked=asked)
     return Found(_relevant(found)[:top_k], conversation, tuple(notices))
 
 

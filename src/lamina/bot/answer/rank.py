@@ -20,11 +20,12 @@ _TITLE: Final = 1.5
 _PATH: Final = 0.75
 
 
-def ranked(query: str, found: Iterable[Passage]) -> tuple[Passage, ...]:
+def ranked(query: str, found: Iterable[Passage], *, asked: str = "") -> tuple[Passage, ...]:
     """Return the passages best first, with their share of the query's words.
 
     Two rankings are joined by reciprocal rank fusion: nearness of meaning, which is blind to word
-    order and names, and words, where the rare ones, the headings and the file's name count more.
+    order and names, and words, where the rare ones, the headings and the file's name count more,
+    and those of *asked*, the part of the query that was asked just now, count double.
     """
     passages = tuple(found)
     asked = tuple(dict.fromkeys(map(stem, keywords(query))))

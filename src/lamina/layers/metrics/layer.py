@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from lamina.layer import Layer
-from lamina.layers.metrics.series import BOUNDS, Series
+from lamina.layers.metrics.measured import measured
+from lamina.layers.metrics.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamina.operation import Handler, Op, Operation, R
-    from lamina.runtime import Runtime
     from lamina.site import Site
 
 
@@ -48,8 +47,8 @@ class Metrics(Layer):
         del site
         series = self.calls.setdefault(op.__name__, Series())
         if self.sink is None:
-            return _measured(series, inner, self._runtime)
-        return _measured(series, inner, self._runtime, self._teller(op))
+            return measured(series, inner, self._runtime)
+        return measured(series, inner, self._runtime, self._teller(op))
 
     def attempt_half(self) -> AttemptMetrics:
         return AttemptMetrics(self)
@@ -92,31 +91,4 @@ class AttemptMetrics(Layer):
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
         del site
         series = self.whole.attempts.setdefault(op.__name__, Series())
-        return _measured(series, inner, self._runtime)
-
-
-def _measured(
-    series: Series,
-    inner: Handler[Op, R],
-    runtime: Runtime,
-    tell: Callable[[float, BaseException | None], None] | None = None,
-) -> Handler[Op, R]:
-    counts = series.counts
-
-    async def handler(op: Op) -> R:
-        began = runtime.now()
-        try:
-            answer = await inner(op)
-        except BaseException as error:  # counted and passed on
-            series.fail(error)
-            if tell is not None:
-                tell(runtime.now() - began, error)
-            raise
-        took = runtime.now() - began
-        counts[bisect_left(BOUNDS, took)] += 1
-        series.seconds += took
-        if tell is not None:
-            tell(took, None)
-        return answer
-
-    return handler
+        return measured(series, inner, self._runtime)

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from logging import DEBUG
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 from lamina.errors import LaminaError, StackError
 from lamina.layer import Layer
+from lamina.layers.log.logger import STANDARD, Logger, level_check, standard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lamina.operation import Handler, Op, Operation, R
     from lamina.site import Site
-
-_STANDARD: Final = logging.getLogger("lamina")
-
-
-class Logger(Protocol):
-    """What is needed of a structlog logger; ``structlog.get_logger()`` gives one."""
-
-    def debug(self, event: str, **values: Any) -> Any:
-        """Log what is of interest only to who looks for it."""
-        ...
-
-    def warning(self, event: str, **values: Any) -> Any:
-        """Log what somebody should look at."""
-        ...
 
 
 @final
@@ -54,8 +38,8 @@ class Log(Layer):
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime
         self._backend = site.backend
-        self._logger = _standard() if self.logger is None else self.logger
-        self._shows = _STANDARD.isEnabledFor if self.logger is None else _level_check(self.logger)
+        self._logger = standard() if self.logger is None else self.logger
+        self._shows = STANDARD.isEnabledFor if self.logger is None else level_check(self.logger)
         self.dropped = 0
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
@@ -109,27 +93,3 @@ class Log(Layer):
 def _reason(error: Exception) -> str:
     """Return the message of an error of ours; one from elsewhere might hold anything."""
     return str(error.args[0]) if isinstance(error, LaminaError) and error.args else ""
-
-
-def _standard() -> Logger:
-    import structlog
-
-    logger: Logger = structlog.wrap_logger(
-        _STANDARD,
-        processors=[structlog.stdlib.render_to_log_kwargs],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    return logger
-
-
-def _level_check(logger: Any) -> Callable[[int], bool]:
-    """Return how *logger* tells whether it shows a level; one that cannot tell shows all."""
-    for name in ("isEnabledFor", "is_enabled_for"):
-        check = getattr(logger, name, None)
-        if callable(check):
-            return cast("Callable[[int], bool]", check)
-
-    def shows(_: int) -> bool:
-        return True
-
-    return shows
