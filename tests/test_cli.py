@@ -215,6 +215,13 @@ def test_a_wrong_model_setting_is_told_before_anything_is_opened(place: Path) ->
     assert not (place / "home").exists()
 
 
+def test_a_name_that_no_store_could_hold_is_told_at_once(place: Path) -> None:
+    done = run(place, "chat", "--chat", "")
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"lamina: the name of the conversation must not be empty\n"
+
+
 @pytest.mark.parametrize("args", [("plan",), ("plan", "--json"), ("chat",), ("--version",)])
 def test_nobody_who_reads_is_a_quiet_end(place: Path, args: tuple[str, ...]) -> None:
     read, write = os.pipe()

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lamina.context import current
-from lamina.errors import StorageError
+from lamina.errors import Closed, StorageError
 from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ def emulate(single: Handler[Any, Any], runtime: Runtime) -> Handler[Any, Any]:
         ]
         try:
             for worker in workers:
-                await worker
+                await asyncio.wait((worker,))
+                if worker.cancelled():  # not the caller, who must not see a cancellation
+                    msg = "the store was closed before the batch was answered"
+                    raise Closed(msg)
+                worker.result()
         finally:
             for worker in workers:
                 worker.cancel()

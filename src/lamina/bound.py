@@ -49,13 +49,17 @@ class Gate:
 
     def admit(self) -> None:
         """Let the first call in, or say why a call may not pass."""
-        if self.closed:
-            msg = f"{self.name} is closed"
-            raise Closed(msg)
+        self.check_not_closed()
         if self.needs_open:
             msg = f"{self.name} is not opened: use 'async with' on it, or lamina.open()"
             raise Closed(msg)
         self.claim()
+
+    def check_not_closed(self) -> None:
+        """Refuse what comes after closing."""
+        if self.closed:
+            msg = f"{self.name} is closed"
+            raise Closed(msg)
 
     def claim(self) -> None:
         """Belong to the running loop."""
@@ -65,6 +69,12 @@ class Gate:
             raise WrongLoop(msg)
         self.loop = self.seen = loop
         self.runtime.bind(loop)
+
+    def leave(self) -> None:
+        """Note that one of those inside has left."""
+        self.running -= 1
+        if self.idle is not None and not self.running:
+            self.idle.set()
 
     async def shut(self, grace: float) -> None:
         """Refuse new calls and wait at most *grace* seconds for those inside."""
@@ -142,13 +152,16 @@ class Bound:
             WrongLoop: It belongs to another loop.
             StorageError: The backend cannot be opened.
         """
-        if self._gate.closed:
-            msg = f"{self.backend} is closed"
-            raise Closed(msg)
+        self._gate.check_not_closed()
         self._gate.claim()
         if self._gate.needs_open:
             self._gate.loop = None
-        await self._opens.open()
+        self._gate.running += 1  # closing waits for it
+        try:
+            await self._opens.open()
+        finally:
+            self._gate.leave()
+        self._gate.check_not_closed()
         self._gate.needs_open = False
         self._gate.claim()
 

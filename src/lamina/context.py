@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, final
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lamina.errors import Brief
+
+_MOST: Final = sys.float_info.max
 
 current: Final[ContextVar[Call | None]] = ContextVar("lamina.call", default=None)
 
@@ -58,10 +61,7 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
     """
 
     def __init__(self, *, deadline: float | None = None) -> None:
-        if deadline is not None and not deadline >= 0:
-            msg = f"deadline must be at least 0 s, got {deadline!r}"
-            raise Invalid(msg)
-        self._seconds = math.inf if deadline is None else deadline
+        self._seconds = math.inf if deadline is None else _seconds(deadline)
 
     async def __aenter__(self) -> Call:
         self._before = current.get()
@@ -79,6 +79,16 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
         trace: TracebackType | None,
     ) -> None:
         current.set(self._before)
+
+
+def _seconds(deadline: object) -> float:
+    if not isinstance(deadline, int | float):
+        msg = f"deadline must be a number, got {type(deadline).__name__}"
+        raise Invalid(msg)
+    if not deadline >= 0:
+        msg = f"deadline must be at least 0 s, got {max(deadline, -_MOST):g}"
+        raise Invalid(msg)
+    return math.inf if deadline > _MOST else deadline
 
 
 def remaining(now: float) -> float:

@@ -6,7 +6,7 @@ import types
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
-from lamina.filters import Filter
+from lamina.filters import Filter, check_filter
 from lamina.values import (
     CONTENT,
     KEY,
@@ -14,6 +14,7 @@ from lamina.values import (
     Json,
     SparseVector,
     Vector,
+    check_choice,
     check_key,
     check_positive,
     check_text,
@@ -79,7 +80,7 @@ def _init(fields: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
     for name, hint in fields.items():
         if name != "scope":
             lines += [f"    {line}" for line in _checks(name, name, hint)]
-    lines += ["    if scope:", "        check_key(scope, what='scope')"]
+    lines += ["    if scope != '':", "        check_key(scope, what='scope')"]
     return [*lines, *(f"    self.{name} = {name}" for name in fields)]
 
 
@@ -98,7 +99,8 @@ def _tuple_checks(value: str, what: str, parts: tuple[Any, ...]) -> list[str]:
     if Ellipsis in parts:  # tuple[T, ...]
         inner = _checks(f"{value}_each", f"an item of {what}", parts[0])
         loop = [f"for {value}_each in {value}:", *(f"    {line}" for line in inner)]
-        return loop if inner else []
+        check = f"check_type({value}, tuple, what={what!r})"
+        return [f"if _type({value}) is not tuple:", f"    {check}", *loop] if inner else []
     names = [f"{value}_{at}" for at in range(len(parts))]
     inner = [
         line for name, part in zip(names, parts, strict=True) for line in _checks(name, what, part)
@@ -122,6 +124,15 @@ def _check_of(options: tuple[Any, ...], value: str, what: str) -> list[str]:
         return [f"check_positive({value}, what={what!r}, whole={whole})"]
     if hint is str or marked(hint, CONTENT):
         return [f"check_text({value}, what={what!r})"]
+    return _check_of_type(hint, value, what)
+
+
+def _check_of_type(hint: Any, value: str, what: str) -> list[str]:
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        return [f"check_choice({value}, {choices!r}, what={what!r})"]
+    if hint is Filter:
+        return [f"check_filter({value}, what={what!r})"]
     if hint in {bytes, int, bool, Json, Vector, SparseVector}:
         name = hint.__name__
         check = f"check_type({value}, {name}, what={what!r})"
@@ -183,6 +194,8 @@ _CHECKS: Final[dict[str, Any]] = {
     "SparseVector": SparseVector,
     "_type": type,  # a field may be called "type"
     "Vector": Vector,
+    "check_choice": check_choice,
+    "check_filter": check_filter,
     "check_key": check_key,
     "check_positive": check_positive,
     "check_text": check_text,

@@ -38,9 +38,22 @@ class Endpoint:
         self.head = b""
         self.sent: dict[str, object] = {}
         self.url = ""
-        self._left = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.idle.clear()
+        try:
+            await self._answer(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        except ConnectionError:  # the other side has left
+            writer.transport.abort()
+            await asyncio.sleep(0)
+        finally:
+            self.idle.set()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.head = await reader.readuntil(b"\r\n\r\n")
         length = int(self.head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         self.sent = json.loads(await reader.readexactly(length))
@@ -49,7 +62,6 @@ class Endpoint:
         else:
             writer.write(self.answer)
             await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager
@@ -60,6 +72,7 @@ async def endpoint(answer: bytes | None) -> AsyncIterator[Endpoint]:
     made.url = f"http://{host}:{port}/v1"
     async with server:
         yield made
+        await made.idle.wait()
 
 
 def http(body: bytes, status: str = "200 OK", *, length: int | None = None) -> bytes:

@@ -32,7 +32,7 @@ def test_an_ending_that_is_none_stays(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["and how do I test it?", "why?", "what about them?", "tests?"]
+    "question", ["and how do I test it?", "why?", "what about them?", "or tests?"]
 )
 def test_a_question_that_leans_back_takes_the_words_before(question: str) -> None:
     asked = in_context(question, ["what is bread?", "how do I add a layer?"])
@@ -46,8 +46,13 @@ def test_what_leans_back_twice_reaches_the_question_that_stands() -> None:
     assert asked == "and why? add layer"
 
 
-def test_a_question_that_stands_alone_is_left_alone() -> None:
-    question = "which database keeps the conversations?"
-
+@pytest.mark.parametrize(
+    "question",
+    ["which database keeps the conversations?", "what is a chunk?", "is there a cache?", "chunks"],
+)
+def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
     assert in_context(question, ["how do I add a layer?"]) == question
+
+
+def test_the_first_question_has_nothing_to_lean_on() -> None:
     assert in_context("and it?", []) == "and it?"

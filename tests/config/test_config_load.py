@@ -46,6 +46,16 @@ def test_needs_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_backend_needs_nothing_of_the_presets() -> None:
+    memory = {"backend": "memory"}
+    domains = ("keyvalue", "vectors", "documents", "media")
+
+    settings = load(preset="production", environ={}, overrides=dict.fromkeys(domains, memory))
+
+    assert {section.backend for section in settings.sections.values()} == {"memory"}
+    assert of(settings, "keyvalue", Timeout) == Timeout(1.0)
+
+
 def test_test_preset_is_in_memory() -> None:
     settings = load(preset="test", environ={})
 

@@ -50,6 +50,15 @@ def test_every_missing_setting_of_a_backend_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("service")
+def test_a_missing_setting_is_told_once(tmp_path: Path) -> None:
+    told = message(tmp_path, "[keyvalue]\nbackend='service'\nurl='${NOPE}'\ntoken='x'")
+
+    assert told == (
+        "lamina.toml: keyvalue.url: missing, set NOPE; without it keyvalue has no service"
+    )
+
+
+@pytest.mark.usefixtures("service")
 def test_a_backend_whose_package_is_missing_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

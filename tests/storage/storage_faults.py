@@ -27,6 +27,7 @@ class Faults(Layer):
         self.before: dict[str, StorageError] = {}
         self.after: dict[str, StorageError] = {}
         self.hang: set[str] = set()
+        self.delays: dict[str, list[float]] = {}
         self.sent: list[str] = []
 
     async def around(self, op: Op, inner: Handler[Op, R]) -> R:
@@ -34,6 +35,8 @@ class Faults(Layer):
         self.sent.append(name)
         if name in self.hang:
             await asyncio.get_running_loop().create_future()
+        if self.delays.get(name):
+            await asyncio.sleep(self.delays[name].pop(0))
         if name in self.before:
             raise copy.copy(self.before[name])
         answer = await inner(op)

@@ -14,7 +14,7 @@ from lamina.config.presets import PRESETS
 from lamina.config.problems import Problems, nearest, quoted
 from lamina.config.registry import BACKENDS, LAYERS
 from lamina.config.sections import SectionReader
-from lamina.config.settings import Settings
+from lamina.config.settings import Section, Settings
 from lamina.config.sources import data_home, find_file, read_environment, read_file
 from lamina.errors import StackError
 
@@ -46,25 +46,18 @@ def load(
     Raises:
         StackError: Names the file and key of all that is wrong or missing, without values.
     """
-    variables = dict(os.environ) if environ is None else environ
-    problems = Problems()
+    problems, variables = Problems(), dict(os.environ) if environ is None else environ
     sources = _sources(path, variables, overrides or {}, problems)
     name = _preset(preset, sources)
     merged = Merged([(f"preset {name}", _fitting(PRESETS[name], Merged(sources))), *sources])
     merged.interpolate(variables, problems)
     whole = _whole(merged, problems)
     place = data_home(home, whole.home, variables)
-    domains = _tables(merged, problems)
-    read = [SectionReader(domain, merged, place, problems).read() for domain in domains]
+    sections = _sections(merged, place, problems)
     problems.raise_if_any()
-    return Settings(
-        preset=name,
-        home=place,
-        connect_timeout=whole.connect_timeout,
-        index_messages=whole.index_messages,
-        sections={section.domain: section for section in read if section is not None},
-        sources=(f"preset {name}", *(label for label, tree in sources if tree)),
-    )
+    used = tuple(label for label, tree in sources if tree)
+    set_for_all = whole.connect_timeout, whole.index_messages
+    return Settings(name, place, *set_for_all, sections, (f"preset {name}", *used))
 
 
 def _sources(
@@ -110,9 +103,12 @@ def _whole(merged: Merged, problems: Problems) -> _Whole:
     return checked(_Whole, told, (), merged, problems, known=known) or _Whole()
 
 
-def _tables(merged: Merged, problems: Problems) -> list[str]:
-    """Return the domains whose section is a table; note the others."""
+def _sections(merged: Merged, home: Path, problems: Problems) -> dict[str, Section]:
+    """Return the domains that are right; note what is wrong with the others."""
+    sections: dict[str, Section] = {}
     for domain in BACKENDS:
         if not isinstance(merged.tree.get(domain), dict):
             problems.add(merged.where((domain,)), "must be a table")
-    return [domain for domain in BACKENDS if isinstance(merged.tree.get(domain), dict)]
+        elif (section := SectionReader(domain, merged, home, problems).read()) is not None:
+            sections[domain] = section
+    return sections

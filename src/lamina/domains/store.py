@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from lamina.errors import BatchFailed
+from lamina.errors import BatchFailed, Invalid
 from lamina.operation import Operation, operation
 from lamina.values import Done, Failed, check_key
 
@@ -70,8 +70,11 @@ class Facade:
         """Return the same store confined to one tenant; it costs a copy, nothing is rebuilt.
 
         Raises:
-            Invalid: *scope* cannot be a key.
+            Invalid: *scope* cannot be a key, or the store is confined already.
         """
+        if self._scope:
+            msg = "the store is confined to a tenant, and cannot be to another"
+            raise Invalid(msg)
         check_key(scope, what="scope")
         made = type(self).__new__(type(self))
         made.__dict__.update(self.__dict__)

@@ -17,6 +17,7 @@ from lamina.filters.nodes import (
     OneOf,
     Scalar,
     Some,
+    check_filter,
     kind,
     lookup,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "OneOf",
     "Scalar",
     "Some",
+    "check_filter",
     "kind",
     "lookup",
 ]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, final
 
 from lamina.errors import Invalid
+from lamina.values import check_text, each_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ class Field:
     __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # == builds a filter, so fields cannot be keys
 
     def __init__(self, name: str) -> None:
+        check_text(name, what="a field name")
         if not all(step.isidentifier() and step.isascii() for step in name.split(".")):
             msg = f"a field name is ascii identifiers joined by dots, got {name[:80]!r}"
             raise Invalid(msg)
@@ -49,6 +51,7 @@ class Field:
 
     def is_in(self, values: Iterable[Scalar]) -> Filter:
         """Match when the field equals one of *values*."""
+        values = each_of(values, what="values")
         return OneOf(self._name, tuple(_scalar(value) for value in values))
 
     def contains(self, value: Scalar) -> Filter:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, final
 
+from lamina.errors import Invalid
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -17,6 +19,7 @@ Scalar: TypeAlias = str | int | float | bool
 Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
 
 _MISSING: Final = object()
+_DEEPEST: Final = 100
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -185,5 +188,40 @@ def kind(value: object) -> str:
     return "string" if isinstance(value, str) else "other"
 
 
+def check_filter(value: object, *, what: str) -> None:
+    """Refuse what is no filter, or one too deep to be gone through.
+
+    Raises:
+        Invalid: Another type, or nested deeper than 100.
+    """
+    level = [value]
+    for _ in range(_DEEPEST):
+        if not all(isinstance(one, Filter) for one in level):
+            msg = f"{what} must be a Filter, made with F"
+            raise Invalid(msg)
+        level = [part for one in level for part in _inside(one)]
+        if not level:
+            return
+    msg = f"{what} is nested deeper than {_DEEPEST}"
+    raise Invalid(msg)
+
+
+def _inside(value: object) -> tuple[object, ...]:
+    match value:
+        case Not(part):
+            return (part,)
+        case Every(parts) | Some(parts):
+            return parts
+        case _:
+            return ()
+
+
+def _check_part(part: object) -> None:
+    if not isinstance(part, Filter):
+        msg = f"a filter is combined with filters, got {type(part).__name__}"
+        raise Invalid(msg)
+
+
 def _parts(join: type[Every | Some], part: Filter) -> tuple[Filter, ...]:
+    _check_part(part)
     return part.parts if isinstance(part, join) else (part,)

@@ -10,10 +10,13 @@ from lamina.values.checks import (
     Key,
     Seconds,
     Text,
+    check_choice,
     check_key,
+    check_mapping,
     check_positive,
     check_text,
     check_type,
+    each_of,
 )
 from lamina.values.frozen import EMPTY, FrozenDict, Json, freeze, thaw
 from lamina.values.vectors import SparseVector, Vector
@@ -37,10 +40,13 @@ __all__ = [
     "Stamped",
     "Text",
     "Vector",
+    "check_choice",
     "check_key",
+    "check_mapping",
     "check_positive",
     "check_text",
     "check_type",
+    "each_of",
     "freeze",
     "thaw",
 ]

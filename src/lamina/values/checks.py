@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Final, TypeAlias
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from lamina.errors import Invalid
+
+T = TypeVar("T")
+_MOST: Final = sys.float_info.max
 
 MAX_KEY: Final = 1024
 """Longest key in UTF-8 bytes: what S3 allows, the narrowest of the services."""
@@ -60,9 +65,11 @@ def check_positive(value: object, *, what: str, whole: bool = False) -> None:
         Invalid: Another type, zero, negative, infinite or not a number.
     """
     kinds = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value <= _MOST:
         kind = "a whole number of at least 1" if whole else "more than 0 and finite"
-        msg = f"{what} must be {kind}, got {value!r:.40}"
+        is_shown = isinstance(value, int | float) and not _MOST < abs(value) < math.inf
+        told = f"{value!r:.40}" if is_shown else f"another {type(value).__name__}"
+        msg = f"{what} must be {kind}, got {told}"
         raise Invalid(msg)
 
 
@@ -94,4 +101,42 @@ def check_type(value: object, wanted: type, *, what: str) -> None:
     """
     if type(value) is not wanted:
         msg = f"{what} must be {wanted.__name__}, got {type(value).__name__}"
+        raise Invalid(msg)
+
+
+def check_choice(value: object, choices: tuple[Any, ...], *, what: str) -> None:
+    """Refuse what is none of *choices*.
+
+    Raises:
+        Invalid: Something else.
+    """
+    if value not in choices:
+        msg = f"{what} must be one of {', '.join(map(repr, choices))}"
+        raise Invalid(msg)
+
+
+def check_mapping(value: object, *, what: str) -> None:
+    """Refuse what is no mapping.
+
+    Raises:
+        Invalid: Another type.
+    """
+    if not isinstance(value, Mapping):
+        msg = f"{what} must be a mapping, got {type(value).__name__}"
+        raise Invalid(msg)
+
+
+def each_of(values: Iterable[T], *, what: str) -> tuple[T, ...]:
+    """Return *values* as a tuple; refuse a text, whose letters they would be, and an object.
+
+    Raises:
+        Invalid: One of these, or nothing that can be gone through.
+    """
+    _check_several(values, what)
+    return tuple(values)
+
+
+def _check_several(values: object, what: str) -> None:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        msg = f"{what} must be several items in a sequence"
         raise Invalid(msg)

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, final
 
 from lamina.errors import Corrupt, Invalid
+from lamina.values.checks import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_DEEPEST: Final = 200
 
 
 @final
@@ -19,6 +22,9 @@ class Json:
     """A JSON document as canonical UTF-8 bytes: sorted keys, no spaces."""
 
     data: bytes
+
+    def __post_init__(self) -> None:
+        check_type(self.data, bytes, what="the data of Json")
 
     @classmethod
     def of(cls, value: Any) -> Json:
@@ -45,9 +51,14 @@ class Json:
         """Decode to frozen values: objects refuse changes, arrays are tuples.
 
         Raises:
-            Corrupt: The bytes are no JSON.
+            Corrupt: The bytes are no JSON, or nested deeper than 200.
         """
-        return freeze(self.thaw())
+        thawed = self.thaw()
+        try:
+            return freeze(thawed)
+        except RecursionError as error:
+            msg = "stored JSON is nested too deep"
+            raise Corrupt(msg) from error
 
     def thaw(self) -> Any:
         """Decode to a private copy of plain dicts and lists.
@@ -88,13 +99,19 @@ class FrozenDict(dict[str, Any]):
         return freeze, (dict(self),)
 
 
-def freeze(value: Any) -> Any:
-    """Return *value* with dicts and lists inside replaced by ones that cannot be changed."""
+def freeze(value: Any, depth: int = 0) -> Any:
+    """Return *value* with dicts and lists inside replaced by ones that cannot be changed.
+
+    Raises:
+        RecursionError: It is nested deeper than ``Json.of`` takes.
+    """
+    if depth > _DEEPEST:
+        raise RecursionError
     if isinstance(value, Mapping):
         names = cast("Mapping[str, Any]", value)
-        return FrozenDict({name: freeze(item) for name, item in names.items()})
+        return FrozenDict({name: freeze(item, depth + 1) for name, item in names.items()})
     if isinstance(value, list | tuple):
-        return tuple(freeze(item) for item in cast("Sequence[Any]", value))
+        return tuple(freeze(item, depth + 1) for item in cast("Sequence[Any]", value))
     return value
 
 
@@ -109,8 +126,8 @@ def thaw(value: Any) -> Any:
 
 def _check_names(value: Any, depth: int = 0) -> None:
     """Refuse object keys that are not text: json would turn ``1`` into ``"1"`` silently."""
-    if depth > 200:
-        msg = "not JSON: nested deeper than 200"
+    if depth > _DEEPEST:
+        msg = f"not JSON: nested deeper than {_DEEPEST}"
         raise Invalid(msg)
     if isinstance(value, Mapping):
         for name, item in cast("Mapping[object, Any]", value).items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from lamina.errors import Invalid
+from lamina.values.checks import check_type
 
 
 @final
@@ -17,12 +18,13 @@ class Vector:
     """A dense vector of finite float32 numbers, kept as little-endian bytes.
 
     Raises:
-        Invalid: Empty, not a multiple of 4 bytes, or a number that is not finite.
+        Invalid: No bytes, empty, not a multiple of 4 bytes, or a number that is not finite.
     """
 
     data: bytes
 
     def __post_init__(self) -> None:
+        check_type(self.data, bytes, what="a vector's data")
         if not self.data or len(self.data) % 4:
             msg = f"a vector has 4 bytes for each number, got {len(self.data)} bytes"
             raise Invalid(msg)
@@ -33,6 +35,9 @@ class Vector:
     @classmethod
     def of(cls, numbers: Iterable[float]) -> Vector:
         """Make a vector from numbers, rounded to float32."""
+        if isinstance(numbers, bytes | bytearray):
+            msg = "a vector is made of numbers; Vector(data) takes their bytes"
+            raise Invalid(msg)
         try:
             return cls(array("f", numbers).tobytes())
         except (OverflowError, TypeError) as error:
@@ -58,13 +63,15 @@ class SparseVector:
     """Pairs of int32 index and finite float32 value, as sent; a repeated index counts twice.
 
     Raises:
-        Invalid: The lengths differ, an index is no int32, or a value is not finite.
+        Invalid: No tuples, the lengths differ, an index is no int32, or a value is not finite.
     """
 
     indices: tuple[int, ...]
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        check_type(self.indices, tuple, what="a sparse vector's indices")
+        check_type(self.values, tuple, what="a sparse vector's values")
         if len(self.indices) != len(self.values):
             msg = f"{len(self.indices)} indices but {len(self.values)} values"
             raise Invalid(msg)

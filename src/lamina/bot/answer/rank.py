@@ -28,18 +28,19 @@ def ranked(query: str, found: Iterable[Passage], *, asked: str = "") -> tuple[Pa
     and those of *asked*, the part of the query that was asked just now, count double.
     """
     passages = tuple(found)
-    asked = tuple(dict.fromkeys(map(stem, keywords(query))))
+    terms = tuple(dict.fromkeys(map(stem, keywords(query))))
     bodies = [Counter(words(one.text)) for one in passages]
     places = [(_last(one.heading), set(words(f"{one.name} {one.heading}"))) for one in passages]
-    weights = _weights(
-        asked, [{*body, *place[1]} for body, place in zip(bodies, places, strict=True)]
-    )
-    shares: list[float] = []
-    points: list[float] = []
-    for body, (title, path) in zip(bodies, places, strict=True):
-        held = sum(weights[word] for word in asked if word in body or word in path)
-        shares.append(held / (sum(weights.values()) or 1.0))
-        points.append(_points(asked, weights, body, title, path))
+    held = [{*body, *path} for body, (_, path) in zip(bodies, places, strict=True)]
+    weights = _weights(terms, held)
+    for term in set(map(stem, keywords(asked))):
+        weights[term] = 2 * weights.get(term, 0.0)
+    whole = sum(weights.values()) or 1.0
+    shares = [sum(weights[term] for term in terms if term in one) / whole for one in held]
+    points = [
+        _points(weights, body, title, path)
+        for body, (title, path) in zip(bodies, places, strict=True)
+    ]
     sums = _fused(passages, points)
     order = sorted(
         range(len(passages)), key=lambda place: (-sums[place], -points[place], passages[place].id)
@@ -47,25 +48,21 @@ def ranked(query: str, found: Iterable[Passage], *, asked: str = "") -> tuple[Pa
     return tuple(replace(passages[place], words=round(shares[place], 4)) for place in order)
 
 
-def _weights(asked: Sequence[str], held: Sequence[set[str]]) -> dict[str, float]:
+def _weights(terms: Sequence[str], held: Sequence[set[str]]) -> dict[str, float]:
     """Return how much each word tells: the fewer passages hold it, the more."""
     return {
-        word: math.log(1 + len(held) / (1 + sum(word in one for one in held))) for word in asked
+        word: math.log(1 + len(held) / (1 + sum(word in one for one in held))) for word in terms
     }
 
 
 def _points(
-    asked: Sequence[str],
-    weights: Mapping[str, float],
-    body: Counter[str],
-    title: set[str],
-    path: set[str],
+    weights: Mapping[str, float], body: Counter[str], title: set[str], path: set[str]
 ) -> float:
     points = 0.0
-    for word in asked:
+    for word, weight in weights.items():
         often = body[word]
-        points += weights[word] * (often / (often + 0.5))
-        points += weights[word] * (_TITLE if word in title else _PATH if word in path else 0.0)
+        points += weight * (often / (often + 0.5))
+        points += weight * (_TITLE if word in title else _PATH if word in path else 0.0)
     return points
 
 

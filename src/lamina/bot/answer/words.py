@@ -9,18 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_BACK: Final = "it its they them their that this these those he she him her one ones there same"
+_BACK: Final = "it its they them their that this these those he she him her"
 _FILLING: Final = """
-    a about after again all also am an and any are as at be because been before being but by can
-    could did do does doing done don't each few for from get gets give got had has have having here
-    how i i'm if in into is isn't just know let like make many may me might more most much must my
-    need no not now of off on only or other our out over own please shall should show so some such
-    tell than the then thing things to too under up use used using very want was way we were what
-    what's when where which while who whom whose why will with would you your"""
+    a about after again all also am an and any are as at be because been before being but by
+    can could did do does doing don't done each few for from get gets give got had has have
+    having here how i i'm if in into is isn't just know let like make many may me might more
+    most much must my need no not now of off on one ones only or other our out over own please
+    same shall should show so some such tell than the then there thing things to too under up
+    use used using very want was way we were what what's when where which while who whom whose
+    why will with would you your"""
 _POINTS_BACK: Final = frozenset(_BACK.split())
 _EMPTY: Final = _POINTS_BACK.union(_FILLING.split())
 _LEADS_ON: Final = ("and ", "what about", "how about", "or ", "also ", "but ", "then ", "why?")
-_SHORT: Final = 2
+_FEW: Final = 3
 
 
 def words(text: str) -> list[str]:
@@ -54,8 +55,8 @@ def stem(word: str) -> str:
 def in_context(question: str, before: Sequence[str]) -> str:
     """Return *question*, with the last one's words where it cannot stand alone.
 
-    That is when it leads on ("and ...?"), points back ("it", "that"), or has fewer than two words
-    of meaning. *before* are the user's earlier questions, oldest first.
+    That is when it leads on ("and ...?") or points back ("it", "that") and has few words of its
+    own, or has none. *before* are the user's earlier questions, oldest first.
     """
     own = keywords(question)
     if not before or not _leans_back(question, own):
@@ -69,7 +70,7 @@ def in_context(question: str, before: Sequence[str]) -> str:
 
 def _leans_back(question: str, own: Sequence[str]) -> bool:
     text = question.casefold().strip()
-    if len(own) > 4:
+    if len(own) > _FEW:
         return False
     points = not _POINTS_BACK.isdisjoint(_WORD.findall(text))
-    return points or text.startswith(_LEADS_ON) or len(own) < _SHORT
+    return points or text.startswith(_LEADS_ON) or not own

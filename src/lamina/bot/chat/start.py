@@ -20,7 +20,9 @@ async def chat(opening: AbstractAsyncContextManager[UnifiedStorage], *, chat_id:
     from lamina.bot.chat.run import converse
     from lamina.bot.chat.session import Session
     from lamina.bot.chat.terminal import Terminal
+    from lamina.values import check_key
 
+    check_key(chat_id, what="the name of the conversation")
     model = Model.configured()
     terminal = Terminal()
     async with opening as storage:

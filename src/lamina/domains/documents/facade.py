@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final, overload
 from lamina.backend import Backend
 from lamina.domains.store import Facade, values_of
 from lamina.filters import Filter
-from lamina.values import EMPTY, Json, Outcome
+from lamina.values import EMPTY, Json, Outcome, check_text, check_type, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
@@ -96,6 +96,7 @@ class Documents(Facade):
 
         An empty *query* finds all.
         """
+        check_text(query, what="query")
         text = query or None
         op = Find(text, filter, order, descending, None, limit, scope=self._scope)
         return (await self._find(op)).items
@@ -133,7 +134,7 @@ class Documents(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
-        told = await self.bound.send(ReadMany(tuple(keys), fresh, scope=self._scope))
+        told = await self.bound.send(ReadMany(each_of(keys, what="keys"), fresh, scope=self._scope))
         return told if outcomes else values_of(told)
 
     async def set_many(
@@ -144,7 +145,10 @@ class Documents(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
-        told = await self.bound.send(WriteMany(tuple(items), scope=self._scope))
+        writes = each_of(items, what="items")
+        for item in writes:
+            check_type(item, Write, what="an item")
+        told = await self.bound.send(WriteMany(writes, scope=self._scope))
         if not outcomes:
             values_of(told)
         return told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final, overload
 from lamina.backend import Backend
 from lamina.domains.store import Facade, values_of
 from lamina.errors import Invalid
-from lamina.values import Json, Outcome
+from lamina.values import Json, Outcome, check_mapping, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
@@ -42,13 +42,17 @@ class KeyValue(Facade):
 
     def get(self, key: str, /, *, fresh: bool = False) -> Coroutine[Any, Any, bytes | None]:
         """Return the value; *fresh* skips the cache and refills it."""
-        return self._get(Get(key, fresh, scope=self._scope))
+        if self._scope:
+            return self._get(Get(key, fresh, scope=self._scope))
+        return self._get(Get(key, fresh))  # a keyword would double what building it costs
 
     def set(
         self, key: str, value: bytes, /, *, ttl: float | None = None
     ) -> Coroutine[Any, Any, None]:
         """Store *value* for *ttl* seconds, for ever without."""
-        return self._set(Set(key, value, ttl, scope=self._scope))
+        if self._scope:
+            return self._set(Set(key, value, ttl, scope=self._scope))
+        return self._set(Set(key, value, ttl))  # a keyword would double what building it costs
 
     def delete(self, key: str, /) -> Coroutine[Any, Any, bool]:
         """Delete the key; tell whether it was there."""
@@ -86,7 +90,7 @@ class KeyValue(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
-        told = await self._get_many(GetMany(tuple(keys), fresh, scope=self._scope))
+        told = await self._get_many(GetMany(each_of(keys, what="keys"), fresh, scope=self._scope))
         return told if outcomes else values_of(told)
 
     async def set_many(
@@ -97,6 +101,7 @@ class KeyValue(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
+        check_mapping(items, what="items")
         told = await self._set_many(SetMany(tuple(items.items()), ttl, scope=self._scope))
         if not outcomes:
             values_of(told)
@@ -144,10 +149,10 @@ class KeyValue(Facade):
         Raises:
             Invalid: There are no items, or what is stored is not a JSON list.
         """
-        if not items:
+        given = tuple(Json.of(item) for item in each_of(items, what="items"))
+        if not given:
             msg = "there must be at least one item to append"
             raise Invalid(msg)
-        given = tuple(Json.of(item) for item in items)
         return self.bound.send(Append(key, given, ttl, keep_last, idempotency, scope=self._scope))
 
     def increment(

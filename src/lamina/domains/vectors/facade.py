@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, overload
 from lamina.backend import Backend
 from lamina.domains.store import Facade, values_of
 from lamina.filters import Filter
-from lamina.values import EMPTY, Json, Outcome, SparseVector, Vector
+from lamina.values import EMPTY, Json, Outcome, SparseVector, Vector, check_type, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
@@ -130,7 +130,8 @@ class Vectors(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
-        told = await self.bound.send(FetchMany(tuple(keys), namespace, scope=self._scope))
+        ids = each_of(keys, what="keys")
+        told = await self.bound.send(FetchMany(ids, namespace, scope=self._scope))
         return told if outcomes else values_of(told)
 
     async def set_many(
@@ -141,7 +142,10 @@ class Vectors(Facade):
         Raises:
             BatchFailed: Some failed; with *outcomes* each is told instead.
         """
-        told = await self.bound.send(UpsertMany(tuple(items), scope=self._scope))
+        upserts = each_of(items, what="items")
+        for item in upserts:
+            check_type(item, Upsert, what="an item")
+        told = await self.bound.send(UpsertMany(upserts, scope=self._scope))
         if not outcomes:
             values_of(told)
         return told

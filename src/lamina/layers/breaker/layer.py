@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.layer import Layer
@@ -12,8 +13,6 @@ from lamina.layers.breaker.verdict import of_answer, of_error, of_outcomes
 from lamina.operation import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
 

@@ -35,11 +35,19 @@ def standard() -> Logger:
     return logger
 
 
+def _tells(check: Callable[[int], Any]) -> bool:
+    """Tell whether it works: structlog's loggers seem to have whatever one asks them for."""
+    try:
+        return isinstance(check(logging.DEBUG), bool)
+    except Exception:  # a logger never fails the call that it watches
+        return False
+
+
 def level_check(logger: Any) -> Callable[[int], bool]:
     """Return how *logger* tells whether it shows a level; one that cannot tell shows all."""
     for name in ("isEnabledFor", "is_enabled_for"):
         check = getattr(logger, name, None)
-        if callable(check):
+        if callable(check) and _tells(check):
             return cast("Callable[[int], bool]", check)
 
     def shows(_: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lamina.domains.media import Erase, Head, ListObjects, Media, Put, ReadRange, Sign
-from lamina.errors import Invalid, StorageError
+from lamina.errors import Invalid, StorageError, Unsupported
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.samples import NAMES, REFUSED
@@ -129,9 +129,13 @@ class BasicMedia(BackendContract[Media]):
                 for later, name in views[place + 1 :]:
                     assert await later.get(name) == b"same bytes"
 
-    async def test_signs_a_url_of_what_is_there(self) -> None:
-        async with self.opened(Sign, Put) as store:
+    async def test_signs_a_url_of_what_is_there_or_says_that_it_cannot(self) -> None:
+        async with self.opened(Put) as store:
             await store.set("a", b"1")
+            if Sign not in store.bound.capabilities:
+                with pytest.raises(Unsupported):
+                    await store.url("a")
+                return
             assert "://" in await store.url("a", expires=60)
             with pytest.raises(StorageError):
                 await store.url("none")
