@@ -11,7 +11,7 @@ from lamina.backend import serves
 from lamina.batches import AT_ONCE
 from lamina.context import call, current
 from lamina.domains.keyvalue import Get, GetMany, KeyValue, KeyValueBackend, SetMany
-from lamina.errors import BatchFailed, Conflict, Unavailable
+from lamina.errors import BatchFailed, Closed, Conflict, Unavailable
 from lamina.layer import Layer
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue, explore, sweep
@@ -148,3 +148,15 @@ def test_answers_in_order_whatever_the_schedule() -> None:
         assert await store.get_many(keys) == tuple(key.encode() for key in keys)
 
     explore(scenario, schedules=20)
+
+
+async def test_closing_ends_a_batch_without_cancelling_its_caller() -> None:
+    backend = without_batches()
+    for key in "ab":
+        backend.expect(Get(key)).after(3600.0).returns(b"")
+    store = Stack().over(backend)
+    asking = asyncio.ensure_future(store.get_many(["a", "b"]))
+    await asyncio.sleep(1.0)
+    await store.close()
+    with pytest.raises(Closed, match="closed before the batch was answered"):
+        await asking

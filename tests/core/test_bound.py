@@ -222,3 +222,16 @@ async def test_a_scoped_store_is_the_same_store() -> None:
     await acme.close()
     with pytest.raises(Closed):
         await store.get("a")
+
+
+async def test_closing_waits_for_an_opening_and_stays_closed() -> None:
+    backend = Connected()
+    store = store_of(backend)
+    opening = asyncio.ensure_future(store.open())
+    await asyncio.sleep(0.05)
+    await store.close()
+    assert backend.told == ["opened", "closed"]
+    with pytest.raises(Closed):
+        await opening
+    with pytest.raises(Closed):
+        await store.get("a")

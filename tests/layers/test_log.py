@@ -174,3 +174,23 @@ def test_is_cancellable_at_each_suspension() -> None:
 def test_a_threshold_that_is_no_duration_is_refused(slow: float) -> None:
     with pytest.raises(StackError, match="Log: slow must be more than 0 and finite"):
         Log(slow=slow)
+
+
+async def test_a_logger_that_only_seems_to_know_its_level_fails_no_call() -> None:
+    told: list[str] = []
+
+    class Plain:
+        def msg(self, message: str) -> None:
+            told.append(message)
+
+        debug = warning = msg
+
+    logger = structlog.wrap_logger(
+        Plain(),
+        wrapper_class=structlog.BoundLogger,
+        processors=[structlog.processors.KeyValueRenderer()],
+    )
+    store = Stack(Log(logger=logger)).over(Moody())
+    assert await store.get("a") == b"a secret"
+    assert len(told) == 1
+    assert "keyvalue.Get" in told[0]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, final
 
 import numpy as np
 
-from lamina.index.bulk import check_dimension
+from lamina.index.bulk import check_dimension, matrix_of
 from lamina.index.core import VectorIndex
+from lamina.index.dense import DenseRows
 from lamina.index.kinds import check_written
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class Change(NamedTuple):
     @property
     def dropped(self) -> bool:
         return self.vector is None and self.sparse is None
+
+
+def check_length(vector: Vector, metric: Metric) -> None:
+    """Refuse a vector that is too long for *metric*.
+
+    Raises:
+        Invalid: Longer than 1e18, unless the metric is cosine.
+    """
+    if metric != "cosine":
+        DenseRows(vector.dimension, metric).prepared(matrix_of((vector,), None))
 
 
 @final

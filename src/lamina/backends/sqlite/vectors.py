@@ -183,6 +183,10 @@ class SqliteVectors(VectorsBackend):
         if written.op.text is not None and written.op.vector is None:
             self._check_embedder(rows)
             records.note(rows, "embedder", self.embedder.name)
+        if written.vector is not None and self.metric != "cosine":
+            from lamina.index.spaces import check_length
+
+            check_length(written.vector, self.metric)
         records.put(rows, written)
 
     def _check_embedder(self, rows: Connection) -> None:

@@ -1,0 +1,125 @@
+"""Vectors in memory and in SQLite: what is refused when written never spoils a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from lamina.backends.memory import MemoryVectors
+from lamina.backends.sqlite import SqliteVectors
+from lamina.domains.vectors import Upsert, Vectors, VectorsBackend
+from lamina.embed import LexicalEmbedder
+from lamina.errors import Invalid
+from lamina.stack import Stack
+from lamina.values import Done, Failed, Json, Vector
+
+EAST: Final = Vector.of([1, 0])
+UP: Final = Vector.of([0, 0, 1])
+
+
+def over(backend: VectorsBackend) -> Vectors:
+    return Stack().over(backend)
+
+
+def in_memory(_: Path, **options: Any) -> VectorsBackend:
+    return MemoryVectors(embedder=LexicalEmbedder(), **options)
+
+
+def in_sqlite(folder: Path, **options: Any) -> VectorsBackend:
+    return SqliteVectors(folder / "v.db", embedder=LexicalEmbedder(), **options)
+
+
+Maker = Callable[..., VectorsBackend]
+each = pytest.mark.parametrize("make", [in_memory, in_sqlite])
+
+
+@each
+async def test_all_records_may_be_written_again_in_another_dimension(
+    make: Maker, tmp_path: Path
+) -> None:
+    async with over(make(tmp_path)) as store:
+        for key in "ab":
+            await store.set(key, EAST)
+        await store.search(EAST)
+
+        await store.delete_where(None)
+        for key in "ab":
+            await store.set(key, UP)
+
+        assert [match.id for match in await store.search(UP)] == ["a", "b"]
+
+
+@each
+async def test_the_only_record_may_take_another_dimension(make: Maker, tmp_path: Path) -> None:
+    async with over(make(tmp_path)) as store:
+        await store.set("a", EAST)
+        await store.search(EAST)
+
+        await store.set("a", UP)
+
+        assert [match.id for match in await store.search(UP)] == ["a"]
+        with pytest.raises(Invalid, match="dimension: 2, expected: 3"):
+            await store.set("b", EAST)
+
+
+@each
+@pytest.mark.parametrize("data", [b"[1]", b'"text"', b"{broken", b"\xff", b'{"a":' * 300])
+async def test_metadata_that_is_no_object_is_refused(
+    make: Maker, data: bytes, tmp_path: Path
+) -> None:
+    async with over(make(tmp_path)) as store:
+        await store.set("a", EAST)
+        items = [Upsert("b", EAST, metadata=Json(data)), Upsert("c", EAST)]
+
+        told = await store.set_many(items, outcomes=True)
+
+        assert isinstance(told[0], Failed)
+        assert isinstance(told[0].error, Invalid)
+        assert told[1] == Done(None)
+        assert [match.id for match in await store.search(EAST)] == ["a", "c"]
+
+
+@each
+async def test_a_record_without_vector_leaves_the_rest_of_its_batch(
+    make: Maker, tmp_path: Path
+) -> None:
+    async with over(make(tmp_path)) as store:
+        told = await store.set_many([Upsert("a"), Upsert("b", EAST)], outcomes=True)
+
+        assert [type(outcome) for outcome in told] == [Failed, Done]
+        assert await store.get("b") is not None
+
+
+@each
+@pytest.mark.parametrize("metric", ["dot", "euclidean"])
+async def test_a_vector_too_long_for_the_metric_is_refused(
+    make: Maker, metric: str, tmp_path: Path
+) -> None:
+    async with over(make(tmp_path, metric=metric)) as store:
+        await store.set("a", EAST)
+
+        with pytest.raises(Invalid, match=r"length must be at most 1e\+18"):
+            await store.set("b", Vector.of([3e38, 0]))
+
+        assert [match.id for match in await store.search(EAST)] == ["a"]
+
+
+async def test_namespaces_may_be_listed_while_others_are_made() -> None:
+    async with over(in_memory(Path())) as store:
+        backend: Any = MemoryVectors(embedder=LexicalEmbedder())
+        held = backend._records = Growing({("", "a"): {"x": None}})
+        assert await over(backend).namespaces() == ("a",)
+        assert len(held) == 2
+        await store.check()
+
+
+class Growing(dict[Any, Any]):
+    """Gets another item as soon as a Python step is made between two of its items."""
+
+    def items(self) -> Any:
+        found = super().items()
+        self["", "b"] = {}
+        return found
