@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 # Pyright runs from its own wheel and on the node of another: no network.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYRIGHT_PYTHON_FORCE_VERSION PYRIGHT_PYTHON_PYLANCE_VERSION
-PYRIGHT := $(BIN)/pyright --pythonpath $(BIN)/python
+PYRIGHT := $(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help chat test check bench format pins clean
@@ -29,7 +29,6 @@ check: $(STAMP) ## formatting, lint and types; stops at the first failure
 	@$(BIN)/mypy
 	@$(PYRIGHT)
 	@$(BIN)/mypy tests/typing
-	@$(PYRIGHT) tests/typing
 
 bench: $(STAMP) ## run the benchmarks (ARGS="...")
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -62,13 +62,15 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
 
     def __init__(self, *, deadline: float | None = None) -> None:
         self._seconds = math.inf if deadline is None else _seconds(deadline)
+        self._before: dict[Call | None, Call | None] = {}  # of each one inside: it may be shared
 
     async def __aenter__(self) -> Call:
-        self._before = current.get()
+        before = current.get()
         ends = asyncio.get_running_loop().time() + self._seconds
-        if self._before is not None and self._before.deadline is not None:
-            ends = min(ends, self._before.deadline)
+        if before is not None and before.deadline is not None:
+            ends = min(ends, before.deadline)
         made = Call(deadline=None if math.isinf(ends) else ends)
+        self._before[made] = before
         current.set(made)
         return made
 
@@ -78,7 +80,7 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        current.set(self._before)
+        current.set(self._before.pop(current.get(), None))
 
 
 def _seconds(deadline: object) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 from typing import Any, Final
 
 import pytest
 
 from lamina.backends.memory import MemoryVectors
-from lamina.backends.sqlite import SqliteVectors
+from lamina.backends.sqlite import SqliteVectors, records
 from lamina.domains.vectors import Upsert, Vectors, VectorsBackend
 from lamina.embed import LexicalEmbedder
 from lamina.errors import Invalid
@@ -107,19 +109,48 @@ async def test_a_vector_too_long_for_the_metric_is_refused(
         assert [match.id for match in await store.search(EAST)] == ["a"]
 
 
-async def test_namespaces_may_be_listed_while_others_are_made() -> None:
-    async with over(in_memory(Path())) as store:
-        backend: Any = MemoryVectors(embedder=LexicalEmbedder())
-        held = backend._records = Growing({("", "a"): {"x": None}})
-        assert await over(backend).namespaces() == ("a",)
-        assert len(held) == 2
+@pytest.mark.parametrize("kind", ["sparse", "hybrid"])
+async def test_a_file_keeps_to_one_kind_of_record(kind: str, tmp_path: Path) -> None:
+    async with over(in_sqlite(tmp_path)) as store:
+        await store.set("a", EAST)
+
+    with pytest.raises(Invalid, match="the records here are dense, not"):
+        async with over(in_sqlite(tmp_path, kind=kind)):
+            pass
+
+    async with over(in_sqlite(tmp_path)) as store:
+        await store.delete("a")
+    async with over(in_sqlite(tmp_path, kind=kind)) as store:
         await store.check()
 
 
-class Growing(dict[Any, Any]):
-    """Gets another item as soon as a Python step is made between two of its items."""
+def test_looking_for_old_drops_reads_no_record() -> None:
+    with closing(connect(":memory:")) as rows:
+        for statement in records.SCHEMA.statements:
+            rows.execute(statement)
+        told: list[str] = []
+        rows.set_trace_callback(told.append)
+        records.prune(rows)
+        rows.set_trace_callback(None)
+        (asked,) = told
+        plan = rows.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall()
+        assert "INDEX vectors_drops" in plan[0][-1]
 
-    def items(self) -> Any:
-        found = super().items()
-        self["", "b"] = {}
-        return found
+
+async def test_namespaces_may_be_listed_while_others_are_made() -> None:
+    backend: Any = MemoryVectors(embedder=LexicalEmbedder())
+    backend._records["", "a"] = Growing(backend._records)
+
+    assert await over(backend).namespaces() == ("a",)
+    assert await over(backend).namespaces() == ("a", "b")
+
+
+class Growing:
+    """Records of one namespace; another is made, as by a thread, when they are looked at."""
+
+    def __init__(self, records: dict[Any, Any]) -> None:
+        self._records = records
+
+    def __bool__(self) -> bool:
+        self._records["", "b"] = {"x": None}
+        return True

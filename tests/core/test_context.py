@@ -89,3 +89,24 @@ async def test_tasks_of_one_caller_share_its_context() -> None:
 
     async with call(deadline=1.0) as told:
         assert await asyncio.gather(look(), look()) == [told, told]
+
+
+async def test_one_budget_may_be_used_inside_itself() -> None:
+    budget = call(deadline=2.0)
+    async with budget as outer:
+        async with budget:
+            pass
+        assert current.get() is outer
+    assert current.get() is None
+
+
+async def test_one_budget_used_by_two_at_once_stays_with_each() -> None:
+    budget = call(deadline=2.0)
+
+    async def use(deadline: float, seconds: float) -> bool:
+        async with call(deadline=deadline) as mine:
+            async with budget:
+                await asyncio.sleep(seconds)
+            return current.get() is mine
+
+    assert await asyncio.gather(use(5.0, 0.1), use(6.0, 0.2)) == [True, True]

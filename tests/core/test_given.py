@@ -110,9 +110,9 @@ def test_values_refuse(make: Callable[[], Any]) -> None:
         make()
 
 
-def test_what_is_wrong_is_not_shown() -> None:
+async def test_what_is_wrong_is_not_shown() -> None:
     with pytest.raises(Invalid, match=r"ttl must be more than 0 and finite, got another str$"):
-        Stack().over(MemoryKeyValue()).set("a", b"", ttl="a secret")  # type: ignore[arg-type]
+        await Stack().over(MemoryKeyValue()).set("a", b"", ttl="a secret")  # type: ignore[arg-type]
 
 
 async def test_a_deadline_beyond_all_numbers_is_none() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from lamina.domains.vectors import DropWhere
+    from lamina.index.kinds import Kind
 
 Row: TypeAlias = tuple[int, str, str, str, bytes | None, bytes | None, str | None]
 
@@ -37,11 +38,13 @@ SCHEMA: Final = Schema(
           UNIQUE (scope, namespace, id)
         )
         """,
+        "CREATE INDEX vectors_drops ON vectors (number) WHERE vector IS NULL AND sparse IS NULL",
         "CREATE TABLE vectors_facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     ),
 )
 
 _LIVE: Final = "(vector IS NOT NULL OR sparse IS NOT NULL)"
+_DROPPED: Final = "vector IS NULL AND sparse IS NULL"  # word for word as in the index of drops
 _PUT: Final = """
     INSERT OR REPLACE INTO vectors (scope, namespace, id, vector, sparse, text, metadata)
     VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -106,13 +109,13 @@ def drop_where(rows: Connection, op: DropWhere) -> int:
 
 def prune(rows: Connection) -> None:
     """Forget old drops once there are many; who has not read so far begins anew."""
-    (drops,) = rows.execute(f"SELECT count(*) FROM vectors WHERE NOT {_LIVE}").fetchone()  # noqa: S608  # a constant
+    (drops,) = rows.execute(f"SELECT count(*) FROM vectors WHERE {_DROPPED}").fetchone()  # noqa: S608  # a constant
     if drops > 2 * _KEPT_DROPS:
         (last,) = rows.execute(
-            f"SELECT number FROM vectors WHERE NOT {_LIVE} ORDER BY number DESC LIMIT 1 OFFSET ?",  # noqa: S608  # a constant
+            f"SELECT number FROM vectors WHERE {_DROPPED} ORDER BY number DESC LIMIT 1 OFFSET ?",  # noqa: S608  # a constant
             (_KEPT_DROPS,),
         ).fetchone()
-        rows.execute(f"DELETE FROM vectors WHERE number <= ? AND NOT {_LIVE}", (last,))  # noqa: S608  # a constant
+        rows.execute(f"DELETE FROM vectors WHERE number <= ? AND {_DROPPED}", (last,))  # noqa: S608  # a constant
         rows.execute("INSERT OR REPLACE INTO vectors_facts VALUES ('pruned', ?)", (last,))
 
 
@@ -148,6 +151,21 @@ def match(rows: Connection, scope: str, namespace: str, id_: str, score: float) 
         (scope, namespace, id_),
     ).fetchone()
     return None if found is None else Match(id_, score, found[0], _decoded(found[1]))
+
+
+def check_kind(rows: Connection, kind: Kind) -> None:
+    """Refuse a file whose records are of another *kind*.
+
+    Raises:
+        Invalid: They are.
+    """
+    found = rows.execute(
+        f"SELECT vector IS NOT NULL, sparse IS NOT NULL FROM vectors WHERE {_LIVE} LIMIT 1"  # noqa: S608  # a constant
+    ).fetchone()
+    if found not in {None, (kind != "sparse", kind != "dense")}:
+        held = {(1, 0): "dense", (0, 1): "sparse", (1, 1): "hybrid"}[found]
+        msg = f"the records here are {held}, not {kind}: give kind={held!r}, or another file"
+        raise Invalid(msg)
 
 
 def namespaces(rows: Connection, scope: str) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ class SqliteVectors(VectorsBackend):
 
     async def open(self) -> None:
         await self._database.open()
+        await self._database.read(lambda rows: records.check_kind(rows, self.kind))
 
     async def close(self) -> None:
         try:
