@@ -20,7 +20,7 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 40)
     section = "peers"
     for name, each in timed.items():
-        report.add(section, name, each.median, "us")
+        report.add(section, name, each.quiet, "us")
     ours = timed["lamina, five layers"].over(timed["lamina, none"])
     theirs = timed["py-key-value, four wrappers"].over(timed["py-key-value, none"])
     report.add(

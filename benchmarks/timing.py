@@ -21,13 +21,13 @@ class Timed:
     rounds: tuple[float, ...]
 
     @property
-    def median(self) -> float:
-        return statistics.median(self.rounds)
+    def quiet(self) -> float:
+        """Return the first decile: what it costs when the machine is left alone for a moment."""
+        return sorted(self.rounds)[len(self.rounds) // 10]
 
     def over(self, base: Timed) -> float:
-        """Return the median of the differences to *base*, round by round."""
-        pairs = zip(self.rounds, base.rounds, strict=True)
-        return statistics.median(own - other for own, other in pairs)
+        """Return how much more than *base* it costs, both left alone."""
+        return self.quiet - base.quiet
 
     def ratio(self, base: Timed) -> float:
         """Return the median of the ratios to *base*, round by round."""

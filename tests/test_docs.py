@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
 from pathlib import Path
@@ -34,6 +35,9 @@ async def test_the_snippets_run_from_top_to_bottom(
         result = eval(compiled(page, code), names)
         if inspect.iscoroutine(result):
             await result
+    for name, value in list(names.items()):
+        if name.startswith("test_"):
+            await asyncio.to_thread(value)  # it runs a loop of its own
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, final
 
 from lamina.batches import emulate
@@ -112,11 +113,10 @@ class _Assembly:
         await self.backend.open()
 
     async def close(self) -> None:
-        try:
-            for layer in self.layers:
-                await layer.close()
-        finally:
-            await self.backend.close()
+        async with AsyncExitStack() as parts:  # closes all, whichever of them raises
+            parts.push_async_callback(self.backend.close)
+            for layer in reversed(self.layers):
+                parts.push_async_callback(layer.close)
 
     def plan(self) -> Plan:
         operations = [self._planned(op) for op in self.served[0]]

@@ -14,7 +14,7 @@ from lamina.backends.memory import MemoryVectors
 from lamina.backends.sqlite import SqliteVectors, records
 from lamina.domains.vectors import Upsert, Vectors, VectorsBackend
 from lamina.embed import LexicalEmbedder
-from lamina.errors import Invalid
+from lamina.errors import Invalid, StackError
 from lamina.stack import Stack
 from lamina.values import Done, Failed, Json, Vector
 
@@ -107,6 +107,15 @@ async def test_a_vector_too_long_for_the_metric_is_refused(
             await store.set("b", Vector.of([3e38, 0]))
 
         assert [match.id for match in await store.search(EAST)] == ["a"]
+
+
+@each
+@pytest.mark.parametrize("option", [{"metric": "euclid"}, {"kind": "both"}, {"metric": None}])
+def test_an_unknown_kind_or_metric_is_refused(
+    make: Maker, option: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(StackError, match="must be one of"):
+        make(tmp_path, **option)
 
 
 @pytest.mark.parametrize("kind", ["sparse", "hybrid"])

@@ -109,4 +109,4 @@ async def test_one_budget_used_by_two_at_once_stays_with_each() -> None:
                 await asyncio.sleep(seconds)
             return current.get() is mine
 
-    assert await asyncio.gather(use(5.0, 0.1), use(6.0, 0.2)) == [True, True]
+    assert all(await asyncio.gather(use(5.0, 0.1), use(6.0, 0.2)))

@@ -347,3 +347,37 @@ def test_a_layer_that_only_looks_may_be_a_plain_function() -> None:
     store = Stack(Looks()).over(backend)
     coroutine = store.bound.handler(Get)(Get("a"))
     coroutine.close()
+
+
+class Stubborn(Layer):
+    """Cannot be closed."""
+
+    slot = "log"
+
+    def around(self, op: Op, inner: Handler[Op, R]) -> Coroutine[Any, Any, R]:
+        return inner(op)
+
+    async def close(self) -> None:
+        msg = "stuck"
+        raise RuntimeError(msg)
+
+
+class Tidy(Stubborn):
+    """Notes that it was closed."""
+
+    slot = "chaos"
+    closed: ClassVar[list[str]] = []
+
+    async def close(self) -> None:
+        self.closed.append("layer")
+
+
+async def test_a_layer_that_cannot_be_closed_leaves_nothing_else_open() -> None:
+    backend = ScriptedKeyValue()
+    store = Stack(Stubborn(), Tidy()).over(backend)
+
+    with pytest.raises(RuntimeError, match="stuck"):
+        await store.close()
+
+    assert Tidy.closed == ["layer"]
+    assert backend.closed

@@ -24,6 +24,7 @@ from lamina.domains.vectors import (
     UpsertMany,
     VectorsBackend,
 )
+from lamina.domains.vectors.options import check_options
 from lamina.embed import default_embedder
 from lamina.errors import StorageError
 from lamina.threads import OneThread
@@ -42,6 +43,9 @@ class MemoryVectors(VectorsBackend):
 
     Text is embedded by *embedder*, the best that is installed without. *kind* says which vectors
     a record has: ``"dense"``, ``"sparse"`` or both (``"hybrid"``); *metric* is that of the dense.
+
+    Raises:
+        StackError: There is no such kind or metric.
     """
 
     name = "memory"
@@ -49,6 +53,7 @@ class MemoryVectors(VectorsBackend):
     def __init__(
         self, *, embedder: Embedder | None = None, metric: Metric = "cosine", kind: Kind = "dense"
     ) -> None:
+        check_options(kind, metric)
         self.embedder = embedder or default_embedder()
         self.metric: Metric = metric
         self.kind: Kind = kind

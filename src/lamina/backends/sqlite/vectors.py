@@ -28,6 +28,7 @@ from lamina.domains.vectors import (
     UpsertMany,
     VectorsBackend,
 )
+from lamina.domains.vectors.options import check_options
 from lamina.embed import default_embedder
 from lamina.errors import Invalid, StorageError
 from lamina.threads import OneThread
@@ -54,7 +55,7 @@ class SqliteVectors(VectorsBackend):
     ``"dense"``, ``"sparse"`` or both (``"hybrid"``); *metric* is that of the dense ones.
 
     Raises:
-        StackError: *path* is not that of a file.
+        StackError: *path* is not that of a file, or there is no such kind or metric.
     """
 
     name = "sqlite"
@@ -70,6 +71,7 @@ class SqliteVectors(VectorsBackend):
         ann: bool = False,
         busy: float = 5.0,
     ) -> None:
+        check_options(kind, metric)
         self.embedder = embedder or default_embedder()
         self.metric: Metric = metric
         self.kind: Kind = kind
