@@ -38,8 +38,20 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
         "ratio",
         target=round(1 / 15, 4),
     )
-    hit = timed["lamina, cached read"].ratio(timed["cashews, hit in memory"])
-    report.add(section, "our cached read / cashews' hit", hit, "ratio", target=0.1)
+    ours_hit = timed["lamina, cached read"]
+    report.add(
+        section,
+        "our cached read / cashews' hit of a cached function",
+        ours_hit.ratio(timed["cashews, hit of a cached function"]),
+        "ratio",
+        target=0.1,
+    )
+    report.add(
+        section,
+        "our cached read / cashews' bare store, no read-through",
+        ours_hit.ratio(timed["cashews, bare store"]),
+        "ratio",
+    )
 
 
 async def _ours() -> dict[str, Subject]:
@@ -85,4 +97,13 @@ async def _cashews() -> dict[str, Subject]:
     cache = Cashews()
     cache.setup("mem://")
     await cache.set("key", b"value", expire=600)
-    return {"cashews, hit in memory": lambda: cache.get("key")}
+
+    @cache(ttl=600, key="read:{key}")
+    async def read(key: str) -> bytes:
+        return key.encode()
+
+    await read("key")
+    return {
+        "cashews, bare store": lambda: cache.get("key"),
+        "cashews, hit of a cached function": lambda: read("key"),
+    }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 import numpy as np
 
 from lamina.errors import Invalid
+from lamina.index.product import Products
 from lamina.index.ranking import rank
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
 _ROUND: Final = 2.0**-24  # float32's relative rounding error
 _LONGEST: Final = 1e18  # longer, and float32 products overflow
 _CHUNK: Final = 1024  # rows at a time: 1 MB of 256 numbers, and short under the GIL
-_STREAMS: Final = 4  # BLAS multiplies 4 rows at a time
-_UNTHREADED: Final = 8192  # numbers in a matrix for which BLAS surely starts no thread
 _GATHER: Final = 4  # up to a quarter of the rows are gathered; more cost a whole product
 
 
@@ -39,6 +38,7 @@ class DenseRows:
         self._slack = (dimension + 16) * _ROUND
         self._rows: Floats = np.empty((0, dimension), dtype=np.float32)
         self._norms: Doubles = np.empty(0)
+        self._products = Products()
         self._inverse: Floats = np.empty(0, dtype=np.float32)  # norms, for cosine; 0 for 0
 
     def prepared(self, rows: Floats) -> tuple[Floats, Doubles]:
@@ -139,9 +139,9 @@ class DenseRows:
 
     def _dots(self, query: Floats, slots: Slots | None) -> Floats:
         if slots is None:
-            return _product(self._rows[: self.count], query)
+            return self._products.of(self._rows[: self.count], query)
         if len(slots) * _GATHER > self.count:
-            return _product(self._rows[: self.count], query)[slots]
+            return self._products.of(self._rows[: self.count], query)[slots]
         dots: Floats = np.empty(len(slots), dtype=np.float32)
         for start in range(0, len(slots), _CHUNK):
             rows = self._rows.take(slots[start : start + _CHUNK], axis=0)
@@ -160,25 +160,6 @@ class DenseRows:
         lengths = norms * length
         cosines = np.divide(dots, lengths, out=np.zeros(len(dots)), where=lengths > 0.0)
         return (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
-
-
-def _product(rows: Floats, query: Floats) -> Floats:
-    """Return ``rows @ query`` on one core, without the GIL.
-
-    Left to itself BLAS starts threads, and these spin: with both of two cores busy a 6 ms product
-    took up to 400 ms. So it gets many matrices of 4 rows, too small for threads; taken from 4
-    distant places they keep 4 streams of memory busy (6.5 ms where einsum needs 8).
-    """
-    dots: Floats = np.empty(len(rows), dtype=np.float32)
-    length = len(rows) // _STREAMS
-    if length < _CHUNK or _STREAMS * len(query) > _UNTHREADED:
-        np.einsum("ij,j->i", rows, query, out=dots)
-        return dots
-    whole = _STREAMS * length
-    places = rows[:whole].reshape(_STREAMS, length, -1).transpose(1, 0, 2)
-    dots[:whole] = np.matmul(places, query).T.ravel()
-    np.einsum("ij,j->i", rows[whole:], query, out=dots[whole:])
-    return dots
 
 
 def _norms(rows: Floats) -> Doubles:
