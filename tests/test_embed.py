@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import subprocess
 import sys
@@ -21,12 +20,8 @@ if TYPE_CHECKING:
 
 Offline: TypeAlias = LexicalEmbedder | WordLlamaEmbedder
 
-HAS_MODEL = all(importlib.util.find_spec(name) for name in ("wordllama", "tokenizers", "numpy"))
-NEEDS_MODEL = pytest.mark.skipif(not HAS_MODEL, reason="needs lamina[local-embeddings]")
 WORDLLAMA = WordLlamaEmbedder()
-BOTH = pytest.mark.parametrize(
-    "embedder", [LexicalEmbedder(), pytest.param(WORDLLAMA, marks=NEEDS_MODEL)]
-)
+BOTH = pytest.mark.parametrize("embedder", [LexicalEmbedder(), WORDLLAMA])
 
 
 def cosine(first: Vector, second: Vector) -> float:
@@ -88,7 +83,6 @@ def test_only_the_first_characters_of_a_huge_text_count(embedder: Offline) -> No
     assert short == huge
 
 
-@NEEDS_MODEL
 def test_wordllama_knows_paraphrases_without_common_words() -> None:
     pairs = [
         ("The physician treated her patients", "A doctor cares for the sick"),
@@ -102,7 +96,6 @@ def test_wordllama_knows_paraphrases_without_common_words() -> None:
         assert cosine(base, near) > max(cosine(base, other) for other in far) + 0.1
 
 
-@NEEDS_MODEL
 def test_wordllama_loads_once_for_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
     read = embed._read_model
@@ -137,9 +130,8 @@ def test_lexical_vectors_are_the_same_in_every_process() -> None:
 
 
 def test_the_default_is_the_best_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    if HAS_MODEL:
-        assert default_embedder().semantic
-        assert "word vectors" in default_embedder().describe()
+    assert default_embedder().semantic
+    assert "word vectors" in default_embedder().describe()
 
     monkeypatch.setattr(embed, "find_spec", lambda name: None)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from lamina.errors import BatchFailed, Invalid
-from lamina.operation import Operation, operation
-from lamina.values import Done, Failed, check_key
+from lamina.errors import BatchFailed, Conflict, Invalid
+from lamina.operation import Operation, Send, operation
+from lamina.values import Done, Failed, Page, check_key
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from types import TracebackType
 
     from lamina.bound import Bound
@@ -51,6 +51,29 @@ class Store(Protocol[Given_contra, Got_co, Hit_co]):
 @operation("store")
 class Check(Operation[None]):
     """Make a real round trip to the backend."""
+
+
+@operation("")
+class Deletion(Operation[bool]):
+    """What deletions of all domains share: a repeated one tells that there was something."""
+
+    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
+        del send
+        if isinstance(outcome, Conflict):
+            raise outcome
+        return True  # the first try may be what deleted it
+
+
+async def every(ask: Callable[[str | None], Coroutine[Any, Any, Page[R]]]) -> AsyncIterator[R]:
+    """Iterate over the items of all pages; *ask* gives the page at a cursor."""
+    cursor: str | None = None
+    while True:
+        page = await ask(cursor)
+        for item in page.items:
+            yield item
+        cursor = page.next
+        if cursor is None:
+            return
 
 
 class Facade:

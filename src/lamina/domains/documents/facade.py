@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from lamina.backend import Backend
-from lamina.domains.store import Facade, values_of
+from lamina.domains.store import Facade, every, values_of
 from lamina.filters import Filter
-from lamina.values import EMPTY, Json, Outcome, check_text, check_type, each_of
+from lamina.values import EMPTY, Json, Outcome, Page, check_text, check_type, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
@@ -101,22 +101,20 @@ class Documents(Facade):
         op = Find(text, filter, order, descending, None, limit, scope=self._scope)
         return (await self._find(op)).items
 
-    async def scan(
+    def scan(
         self,
         *,
         filter: Filter | None = None,  # noqa: A002  # the domain's word
         limit: int = 100,
     ) -> AsyncIterator[Document]:
         """Iterate over all documents that meet *filter*, by id, by pages of about *limit*."""
-        cursor: str | None = None
-        while True:
-            op = Find(None, filter, "id", cursor=cursor, limit=limit, scope=self._scope)
+
+        async def ask(at: str | None) -> Page[Document]:
+            op = Find(None, filter, "id", cursor=at, limit=limit, scope=self._scope)
             page = await self._find(op)
-            for found in page.items:
-                yield found.document
-            cursor = page.next
-            if cursor is None:
-                return
+            return Page(tuple(found.document for found in page.items), page.next)
+
+        return every(ask)
 
     @overload
     async def get_many(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast, final
 
+from lamina.domains.store import Deletion
 from lamina.errors import Conflict
 from lamina.filters import Filter
 from lamina.operation import Batch, Operation, Send, operation
@@ -113,19 +114,13 @@ class Update(Operation[int | None]):
 
 
 @operation("documents", writes=True, idempotent=True)
-class Remove(Operation[bool]):
+class Remove(Deletion):
     """Delete one document; tells whether there was one."""
 
     id: Key
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.id), self.tag())
-
-    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
-        del send
-        if isinstance(outcome, Conflict):
-            raise outcome
-        return True  # the first try may be what deleted it
 
 
 @operation("documents")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from lamina.backend import Backend
-from lamina.domains.store import Facade, values_of
+from lamina.domains.store import Facade, every, values_of
 from lamina.errors import Invalid
 from lamina.values import Json, Outcome, check_mapping, each_of
 
@@ -63,16 +63,9 @@ class KeyValue(Facade):
         page = await self._scan(Scan(query, None, limit, scope=self._scope))
         return page.items
 
-    async def scan(self, prefix: str = "", *, limit: int = 100) -> AsyncIterator[str]:
+    def scan(self, prefix: str = "", *, limit: int = 100) -> AsyncIterator[str]:
         """Iterate over all keys that begin with *prefix*, by pages of about *limit*."""
-        cursor: str | None = None
-        while True:
-            page = await self._scan(Scan(prefix, cursor, limit, scope=self._scope))
-            for key in page.items:
-                yield key
-            cursor = page.next
-            if cursor is None:
-                return
+        return every(lambda at: self._scan(Scan(prefix, at, limit, scope=self._scope)))
 
     @overload
     async def get_many(

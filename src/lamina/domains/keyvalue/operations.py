@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self, cast
 
+from lamina.domains.store import Deletion
 from lamina.errors import Conflict
 from lamina.operation import Batch, Operation, Send, operation
 from lamina.values import Count, Json, Key, Page, Seconds, Stamped
@@ -47,19 +48,13 @@ class Set(Operation[None]):
 
 
 @operation("keyvalue", writes=True, idempotent=True)
-class Delete(Operation[bool]):
+class Delete(Deletion):
     """Delete one value; tells whether there was one."""
 
     key: Key
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())
-
-    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
-        del send
-        if isinstance(outcome, Conflict):
-            raise outcome
-        return True  # the first try may be what deleted it
 
 
 @operation("keyvalue", writes=True, idempotent=True)

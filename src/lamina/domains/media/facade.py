@@ -19,7 +19,7 @@ from lamina.domains.media.operations import (
 )
 from lamina.domains.media.sources import Source, read_part, source_of
 from lamina.domains.media.upload import Upload
-from lamina.domains.store import Facade
+from lamina.domains.store import Facade, every
 from lamina.errors import Conflict, Invalid
 from lamina.values import EMPTY, Json
 
@@ -177,16 +177,9 @@ class Media(Facade):
         page = await self._list(ListObjects(query, None, limit, scope=self._scope))
         return page.items
 
-    async def scan(self, prefix: str = "", *, limit: int = 100) -> AsyncIterator[Info]:
+    def scan(self, prefix: str = "", *, limit: int = 100) -> AsyncIterator[Info]:
         """Iterate over all objects whose key begins with *prefix*."""
-        cursor: str | None = None
-        while True:
-            page = await self._list(ListObjects(prefix, cursor, limit, scope=self._scope))
-            for info in page.items:
-                yield info
-            cursor = page.next
-            if cursor is None:
-                return
+        return every(lambda at: self._list(ListObjects(prefix, at, limit, scope=self._scope)))
 
     def url(self, key: str, /, *, expires: float = 3600) -> Coroutine[Any, Any, str]:
         """Return a URL that gives the bytes for *expires* seconds; a ``file:`` URL never expires.

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+from lamina.domains.store import Deletion
 from lamina.errors import Conflict, Corrupt, Invalid
 from lamina.fields import shown
-from lamina.operation import Operation, Send, operation
+from lamina.operation import Operation, operation
 from lamina.values import EMPTY, Count, FrozenDict, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
@@ -162,19 +163,13 @@ class Abort(Operation[bool]):
 
 
 @operation("media", writes=True, idempotent=True)
-class Erase(Operation[bool]):
+class Erase(Deletion):
     """Delete an object; tells whether there was one."""
 
     key: Key
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())
-
-    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
-        del send
-        if isinstance(outcome, Conflict):
-            raise outcome
-        return True  # the first try may be what deleted it
 
 
 @operation("media")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, overload
 
 from lamina.backend import Backend
-from lamina.domains.store import Facade, values_of
+from lamina.domains.store import Facade, every, values_of
 from lamina.filters import Filter
 from lamina.values import EMPTY, Json, Outcome, SparseVector, Vector, check_type, each_of
 
@@ -92,19 +92,13 @@ class Vectors(Facade):
             Nearest(dense, sparse, text, top_k, filter, namespace, fresh, scope=self._scope)
         )
 
-    async def scan(
+    def scan(
         self, prefix: str = "", *, namespace: str = "", limit: int = 100
     ) -> AsyncIterator[str]:
         """Iterate over all ids that begin with *prefix*, by pages of about *limit*."""
-        cursor: str | None = None
-        while True:
-            op = ListIds(prefix, cursor, limit, namespace, scope=self._scope)
-            page = await self.bound.send(op)
-            for id_ in page.items:
-                yield id_
-            cursor = page.next
-            if cursor is None:
-                return
+        return every(
+            lambda at: self.bound.send(ListIds(prefix, at, limit, namespace, scope=self._scope))
+        )
 
     def namespaces(self) -> Coroutine[Any, Any, tuple[str, ...]]:
         """Return the namespaces that hold records, sorted."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast, final
 
-from lamina.errors import Conflict
+from lamina.domains.store import Deletion
 from lamina.filters import Filter
-from lamina.operation import Batch, Operation, Send, operation
+from lamina.operation import Batch, Operation, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, SparseVector, Text, Vector
 
 
@@ -82,7 +82,7 @@ class Upsert(Operation[None]):
 
 
 @operation("vectors", writes=True, idempotent=True)
-class Drop(Operation[bool]):
+class Drop(Deletion):
     """Delete one record; tells whether there was one."""
 
     id: Key
@@ -90,12 +90,6 @@ class Drop(Operation[bool]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(f"{self.namespace}\0{self.id}"), self.tag())
-
-    async def settle(self, outcome: bool | Conflict, send: Send) -> bool:
-        del send
-        if isinstance(outcome, Conflict):
-            raise outcome
-        return True  # the first try may be what deleted it
 
 
 @operation("vectors", writes=True, idempotent=True)
