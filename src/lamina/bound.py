@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, final
 
 from lamina.errors import Closed, StorageError, WrongLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from lamina.capabilities import Capabilities
     from lamina.operation import Handler, Operation, R
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 
 L = TypeVar("L")
+
+
+class Sends(Protocol):
+    """Sends any operation and returns its answer."""
+
+    async def __call__(self, op: Operation[R], /) -> R: ...
 
 
 class Opens(Protocol):
@@ -70,6 +77,11 @@ class Gate:
         self.loop = self.seen = loop
         self.runtime.bind(loop)
 
+    def refuse(self) -> None:
+        """Let nothing in from now on."""
+        self.closed = True
+        self.loop = None
+
     def leave(self) -> None:
         """Note that one of those inside has left."""
         self.running -= 1
@@ -78,8 +90,7 @@ class Gate:
 
     async def shut(self, grace: float) -> None:
         """Refuse new calls and wait at most *grace* seconds for those inside."""
-        self.closed = True
-        self.loop = None
+        self.refuse()
         if self.running:
             self.idle = asyncio.Event()
             try:
@@ -113,6 +124,8 @@ class Bound:
         self._opens = opens
         self._layers = layers
         self._gate = Gate(backend, runtime, needs_open=needs_open)
+        self._held = Gate(backend, runtime, needs_open=False)  # shut only when none may wait more
+        self._closed: asyncio.Event | None = None
         self._handlers: dict[type[Operation[Any]], Handler[Any, Any]] = {}
 
     def handler(self, op: type[Operation[R]]) -> Handler[Operation[R], R]:
@@ -140,6 +153,24 @@ class Bound:
         """
         return cast("R", await self._make(type(op))(op))
 
+    @contextmanager
+    def holding(self) -> Generator[Sends, None, None]:
+        """Count all that is sent by what this gives as one call in flight.
+
+        Closing waits for its end, at most the grace time, and lets its operations pass so long.
+
+        Raises:
+            Closed: The store is closed, or not opened.
+        """
+        gate = self._gate
+        if gate.loop is not asyncio.get_running_loop():
+            gate.admit()
+        gate.running += 1
+        try:
+            yield self._send_held
+        finally:
+            gate.leave()
+
     def plan(self) -> Plan:
         """Describe layers, worst cases and capabilities."""
         return self._plan()
@@ -166,11 +197,28 @@ class Bound:
         self._gate.claim()
 
     async def close(self) -> None:
-        """Refuse new calls, wait for those in flight, drain tasks, close outside in."""
-        if self._gate.closed:
+        """Refuse new calls, wait for those in flight, drain tasks, close outside in.
+
+        Closing again waits for that; cancelled, the first closes without waiting for others.
+        """
+        if self._closed is not None:
+            await self._closed.wait()
             return
+        self._closed = asyncio.Event()
         try:
-            await self._gate.shut(self.runtime.grace)
+            await self._close()
+        finally:
+            self._closed.set()
+
+    async def _send_held(self, op: Operation[R], /) -> R:
+        return cast("R", await _entered(self._held, self._make(type(op)))(op))
+
+    async def _close(self) -> None:
+        try:
+            try:
+                await self._gate.shut(self.runtime.grace)
+            finally:
+                self._held.refuse()
             await self.runtime.drain()
         finally:
             try:

@@ -12,9 +12,9 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
-from lamina.errors import StackError
+from lamina.errors import BackendError, LaminaError, StackError, StorageError
 from lamina.values import Vector
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class WordLlamaEmbedder:
         StackError: The extra ``[local-embeddings]`` is not installed, or lacks its data.
     """
 
-    name: Final = "wordllama-l2-supercat-256"
-    dimension: Final = _DIMENSION
-    semantic: Final = True
+    name = "wordllama-l2-supercat-256"
+    dimension = _DIMENSION
+    semantic = True
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -117,9 +117,9 @@ class LexicalEmbedder:
     places and a sign, weighted ``1 + ln(count)``, and the sum is brought to length 1.
     """
 
-    name: Final = "lexical-256"
-    dimension: Final = _DIMENSION
-    semantic: Final = False
+    name = "lexical-256"
+    dimension = _DIMENSION
+    semantic = False
 
     def describe(self) -> str:
         """Say in a line what this is."""
@@ -136,6 +136,37 @@ def default_embedder() -> WordLlamaEmbedder | LexicalEmbedder:
     if all(find_spec(package) for package in needed):
         return WordLlamaEmbedder()
     return LexicalEmbedder()
+
+
+def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
+    """Return one vector for each text, or a failure that does not show the texts.
+
+    Raises:
+        BackendError: The embedder failed, or did not give a vector of its dimension for each.
+    """
+    name = embedder.name
+    try:
+        vectors: list[object] = list(embedder.embed(texts))
+        dimension = embedder.dimension
+    except StorageError:
+        raise
+    except Exception as error:
+        ours = isinstance(error, LaminaError)
+        msg = f"{name} failed: {error}" if ours else f"{name} failed ({type(error).__name__})"
+        raise BackendError(msg, sent="no") from error
+    wrong = f"{name} gave {len(vectors)} vectors for {len(texts)} texts"
+    if len(vectors) == len(texts):
+        of = {_described(vector) for vector in vectors} - {f"{dimension} numbers"}
+        if not of:
+            return cast("list[Vector]", vectors)
+        wrong = f"{name} gave {min(of)} for a vector of {dimension} numbers"
+    raise BackendError(wrong, sent="no")
+
+
+def _described(vector: object) -> str:
+    if isinstance(vector, Vector):
+        return f"{vector.dimension} numbers"
+    return f"a {type(vector).__name__}"
 
 
 def _clean(text: str) -> str:

@@ -317,3 +317,29 @@ async def test_scan_gives_all(kind: str, tmp_path: Path) -> None:
 
         assert [one.id async for one in store.scan(limit=99)] == [f"{n:03}" for n in range(250)]
         await store.check()
+
+
+@pytest.mark.parametrize(("letter", "most"), [("a", 32_768), ("ж", 16_384), ("中", 10_922)])
+async def test_words_count_up_to_the_same_byte(
+    kind: str, tmp_path: Path, letter: str, most: int
+) -> None:
+    word = letter * (most - 1)
+    async with documents(kind, tmp_path) as store:
+        await store.set("a", f"{word}aaaaaax")
+        await store.set("b", f"{word}b")
+
+        assert await ids(store, f"{word}aaaaaay") == ["a"]
+        assert await ids(store, f"{word}a") == ([] if letter != "a" else ["a"])
+        assert await ids(store, f"{word}b") == ["b"]
+        (once,) = await store.search(f"{word}aaaaaay")
+        assert await store.search(f"{word}aaaaaay {word}aaaaaaz") == (once,)
+
+
+async def test_a_letter_that_the_limit_cuts_in_two_still_counts(kind: str, tmp_path: Path) -> None:
+    word = "中" * 10_922  # 32,766 bytes
+    async with documents(kind, tmp_path) as store:
+        await store.set("a", f"{word}一")  # e4 b8 80
+        await store.set("b", f"{word}倀")  # e5 80 80
+
+        assert await ids(store, f"{word}丁") == ["a"]  # e4 b8 81
+        assert await ids(store, f"{word}倁x") == ["b"]  # e5 80 81

@@ -137,7 +137,7 @@ def test_what_sqlite_would_misread_is_judged_by_python(
 
 def test_deep_and_wide_filters_are_no_error(rows: sqlite3.Connection) -> None:
     deep: Filter = Exists("a")
-    for _ in range(150):
+    for _ in range(40):
         deep = Not(Every((deep,)))
     wide = Some(tuple(F.a == n for n in range(290)))
     nested: Filter = Exists("a")

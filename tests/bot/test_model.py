@@ -47,7 +47,7 @@ class Endpoint:
             await self._answer(reader, writer)
             writer.close()
             await writer.wait_closed()
-        except ConnectionError:  # the other side has left
+        except (ConnectionError, asyncio.IncompleteReadError):  # the other side has left
             writer.transport.abort()
             await asyncio.sleep(0)
         finally:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,7 +93,7 @@ def message(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = 
         ("[keyvalue]\npaht = 'x'", "keyvalue.paht: unknown name 'paht'; did you mean 'path'?"),
         (
             "[vectors]\nmetric = 'cosinus'",
-            "lamina.toml: vectors.metric: must be 'cosine', 'dot' or 'euclid'",
+            "lamina.toml: vectors.metric: must be 'cosine', 'dot' or 'euclidean'",
         ),
     ],
 )
@@ -114,8 +114,21 @@ def test_says_where_what_and_what_was_meant(tmp_path: Path, text: str, expected:
             "3",
             "LAMINA_DOCUMENT__CACHE__TTL: unknown section 'document'; did you mean 'documents'?",
         ),
-        ("LAMINA_DOCUMENTS__LAYERS", "cache,retri", "no layer 'retri'; did you mean 'retry'?"),
-        ("LAMINA_PRESET", "tests", "environment LAMINA_PRESET: no preset 'tests'"),
+        (
+            "LAMINA_DOCUMENTS__LAYERS",
+            "cache,retri",
+            "environment LAMINA_DOCUMENTS__LAYERS: no such layer; did you mean 'retry'?",
+        ),
+        (
+            "LAMINA_PRESET",
+            "tests",
+            "environment LAMINA_PRESET: no such preset; did you mean 'test'?",
+        ),
+        (
+            "LAMINA_DOCUMENTS__BACKEND",
+            "sqlit",
+            "LAMINA_DOCUMENTS__BACKEND: no such backend in this version; did you mean 'sqlite'?",
+        ),
         ("LAMINA_DOCUMENTS__", "x", "environment LAMINA_DOCUMENTS__: names no setting"),
         ("LAMINA_DOCUMENTS", "x", None),
         ("LAMINA_CONNECT_TIMEOUT", "x", "environment LAMINA_CONNECT_TIMEOUT: must be a valid"),
@@ -149,8 +162,22 @@ def test_a_variable_beneath_a_value_is_refused() -> None:
         (b"preset = ", "lamina.toml:1:10: not TOML: invalid value"),
         (b"a = 1\na = 2\n", "lamina.toml:2:6: not TOML: cannot overwrite a value"),
         (b"x = " + b"[" * 100_000, "lamina.toml: not TOML: nested too deeply"),
+        (b"x = " + b"9" * 5_000, "lamina.toml: not TOML: a number is too long"),
+        (
+            b"connect_timeout = " + b"9" * 4_000,
+            "lamina.toml: connect_timeout: must be a valid number",
+        ),
+        (
+            b"[media.retry]\nattempts = " + b"9" * 4_000,
+            "lamina.toml: media.retry: a number is too large",
+        ),
+        (b"[media.timeout]\nseconds = " + b"9" * 4_000, "lamina.toml: media.timeout"),
+        (b"[keyvalue]\nbusy = " + b"9" * 4_000, "keyvalue.busy: must be a valid number"),
     ],
-    ids=["empty", "blank", "not utf-8", "10 MB", "bracket", "cut off", "twice", "nested"],
+    ids=[
+        *("empty", "blank", "not utf-8", "10 MB", "bracket", "cut off", "twice", "nested"),
+        *("5,000 digits", "timeout", "attempts", "seconds", "busy"),
+    ],
 )
 def test_says_what_is_wrong_with_the_file(tmp_path: Path, content: bytes, expected: str) -> None:
     assert expected in message(tmp_path, content)
@@ -215,4 +242,14 @@ async def test_open_raises_the_same() -> None:
             raise AssertionError
     with pytest.raises(StackError, match="overrides: keyvlue: unknown name"):
         async with lamina.open(preset="test", environ={}, keyvlue={}):
+            raise AssertionError
+
+
+@pytest.mark.parametrize("wrong", [5, 0, True, b"x", ["x"], "~no-such-user/x"])
+async def test_what_is_no_path_is_refused(wrong: Any) -> None:
+    with pytest.raises(StackError, match="path: must be that of a file"):
+        async with lamina.open(wrong, environ={}):
+            raise AssertionError
+    with pytest.raises(StackError, match="home: must be that of a folder"):
+        async with lamina.open(preset="test", home=wrong, environ={}):
             raise AssertionError

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -11,6 +13,9 @@ import lamina
 from lamina.backends.memory import MemoryKeyValue
 from lamina.config import Settings, load
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options
+from lamina.embed import Embedder
+from lamina.index.dense import Metric
+from lamina.index.kinds import Kind
 from lamina.layers.cache import Cache
 from lamina.layers.timeout import Timeout
 
@@ -226,3 +231,38 @@ def test_a_new_backend_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(preset="test", environ={"LAMINA_KEYVALUE__BACKEND": "mine"})
 
     assert isinstance(settings.sections["keyvalue"].make(), MemoryKeyValue)
+
+
+def test_every_option_of_a_backend_is_one_of_its_constructor() -> None:
+    known = {"Metric": Metric, "Kind": Kind, "Embedder": Embedder, "os": os}
+    for rows in BACKENDS.values():
+        for row in rows.values():
+            made: Any = row.load()
+            names = set(inspect.signature(made).parameters)
+            assert set(row.options.model_fields) == names, made
+            hints = get_type_hints(made.__init__, localns=known) if names else {}
+            for name in names - {"embedder"}:  # the models name embedders, constructors take them
+                told = row.options.model_fields[name].annotation
+                assert literals(told) == literals(hints[name]), (made, name)
+
+
+def literals(hint: Any) -> set[object]:
+    """Return the values of all the literals within *hint*."""
+    if get_origin(hint) is Literal:
+        return set(get_args(hint))
+    return {value for part in get_args(hint) for value in literals(part)}
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+def test_options_of_vectors_reach_their_backend(tmp_path: Path, backend: str) -> None:
+    text = f'[vectors]\nbackend = "{backend}"\nmetric = "euclidean"\nkind = "hybrid"'
+
+    made: Any = read(tmp_path, text).sections["vectors"].make()
+
+    assert (made.metric, made.kind) == ("euclidean", "hybrid")
+
+
+def test_approximate_search_is_an_option_of_sqlite(tmp_path: Path) -> None:
+    made: Any = read(tmp_path, "[vectors]\nann = true").sections["vectors"].make()
+
+    assert made.ann is True

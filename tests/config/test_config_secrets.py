@@ -81,6 +81,8 @@ def test_a_backend_whose_package_is_missing_says_what_to_install(
         "[keyvalue]\nbackend='service'\ntoken='hunter2",
         "preset='${KEY}'",
         "[vectors]\nmetric='${KEY}'",
+        "[media]\nroot='~${KEY}/x'",
+        "[media]\nlayers='${KEY}'",
     ],
 )
 def test_no_secret_is_in_a_message(tmp_path: Path, text: str) -> None:
@@ -101,3 +103,40 @@ def test_no_secret_is_in_a_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     settings = load(preset="test", environ={}, overrides={"keyvalue": section})
 
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PRESET", "nope-hunter2"),
+        ("HOME", "~hunter2/x"),
+        ("DOCUMENTS__BACKEND", "nope-hunter2"),
+        ("DOCUMENTS__LAYERS", "cache,hunter2"),
+        ("DOCUMENTS__RETRY__ATTEMPTS", "hunter2"),
+        ("DOCUMENTS__RETRY__ATTEMPTS", "-48151623"),
+        ("DOCUMENTS__RETRY__SHARED", "hunter2" * 20),
+        ("MEDIA__ROOT", "~hunter2/x"),
+        ("VECTORS__METRIC", "hunter2"),
+        ("VECTORS__BUSY", "-48151623"),
+    ],
+)
+def test_no_value_of_the_environment_is_in_a_message(name: str, value: str) -> None:
+    environ = {f"LAMINA_{name}": value}
+    try:
+        load(environ=environ)
+    except StackError as error:
+        told = str(error)
+        assert f"LAMINA_{name}" in told or "LAMINA_DOCUMENTS__RETRY" in told
+        for secret in ("hunter2", "48151623"):
+            assert secret not in told
+    else:
+        assert name == "DOCUMENTS__RETRY__SHARED"  # any name will do
+
+
+def test_a_message_says_which_variable_a_value_came_from(tmp_path: Path) -> None:
+    told = message(tmp_path, "[keyvalue]\nbackend = '${KIND}'", {"KIND": "sqlit"})
+
+    assert told.startswith(
+        "lamina.toml: keyvalue.backend (from KIND): no such backend in this version; "
+        "did you mean 'sqlite'?"
+    )

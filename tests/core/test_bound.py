@@ -235,3 +235,73 @@ async def test_closing_waits_for_an_opening_and_stays_closed() -> None:
         await opening
     with pytest.raises(Closed):
         await store.get("a")
+
+
+async def test_a_second_closing_waits_for_the_first() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).after(3.0).returns(b"1")
+    store = store_of(backend)
+    call = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    first = asyncio.ensure_future(store.close())
+    await asyncio.sleep(1)
+
+    impatient = asyncio.ensure_future(store.close())
+    await asyncio.sleep(1)
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    assert not first.done()
+    await store.close()
+
+    assert asyncio.get_running_loop().time() == pytest.approx(3.0)
+    assert (backend.closed, await call) == (1, b"1")
+    await first
+    await store.close()
+
+
+async def test_a_second_closing_ends_when_the_first_is_cancelled() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).hangs()
+    store = store_of(backend)
+    call = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    first = asyncio.ensure_future(store.close())
+    second = asyncio.ensure_future(store.close())
+    await asyncio.sleep(1)
+
+    first.cancel()
+    await second
+
+    assert (backend.closed, first.cancelled()) == (1, True)
+    assert asyncio.get_running_loop().time() == pytest.approx(1.0)
+    call.cancel()
+    await asyncio.wait([call])
+
+
+async def test_closing_waits_for_what_is_held_and_lets_its_operations_pass() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get("a")).returns(b"1")
+    backend.expect(Get("b")).raises(Unavailable("down"))
+    store = store_of(backend)
+    with store.bound.holding() as send:
+        closing = asyncio.ensure_future(store.close())
+        await asyncio.sleep(2)
+        assert await send(Get("a")) == b"1"
+        with pytest.raises(Unavailable, match=r"scripted keyvalue.Get\('b'\): down"):
+            await send(Get("b"))
+        with pytest.raises(Closed):
+            await store.get("a")
+        assert backend.closed == 0
+    await closing
+    assert backend.closed == 1
+    with pytest.raises(Closed), store.bound.holding():
+        pytest.fail("it was closed")
+
+
+async def test_what_is_held_longer_than_the_grace_is_refused() -> None:
+    store = store_of(ScriptedKeyValue(), grace=2.0)
+    with store.bound.holding() as send:
+        await store.close()
+        with pytest.raises(Closed, match="scripted is closed"):
+            await send(Get("a"))
+    assert asyncio.get_running_loop().time() == pytest.approx(2.0)

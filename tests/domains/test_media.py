@@ -299,3 +299,26 @@ async def test_abort_is_told_to_the_scope_of_the_upload() -> None:
             await media.scoped("acme").set("a", Slow(BIG * 2, PART, fails_at=PART))
     assert isinstance(seen[-1], Abort)
     assert {op.scope for op in seen} == {"acme"}
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 1.5, True])
+async def test_a_reader_takes_whole_numbers_only(wrong: Any) -> None:
+    async with Stack().over(MemoryMedia()) as media:
+        await media.set("a", b"0123456789")
+        reader = await media.open_reader("a")
+        assert reader is not None
+        with pytest.raises(Invalid, match="length must be int"):
+            await reader.read(wrong)
+        with pytest.raises(Invalid, match="offset must be int"):
+            reader.seek(wrong)
+        assert await reader.read(2) == b"01"
+
+
+async def test_a_source_that_is_not_async_is_refused() -> None:
+    class Sync:
+        def read(self, start: int, length: int) -> bytes:
+            return b""
+
+    async with Stack().over(MemoryMedia()) as media:
+        with pytest.raises(Invalid, match="read of a Source must be async"):
+            await media.set("a", Sync())  # type: ignore[arg-type]  # the point

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from storage_faults import Faults, make
 from storage_service import ClosingMedia, Service, refused, storage_over
 
 from lamina.errors import AuthError, Closed, StackError, StorageError, Unavailable
@@ -124,3 +125,71 @@ def test_plans_all_four() -> None:
 def test_required_names_domains_only() -> None:
     with pytest.raises(StackError, match="required names domains"):
         storage_over(Service(), required=["redis"])
+
+
+async def test_a_second_closing_waits_for_the_first() -> None:
+    class Slow(ClosingMedia):
+        async def close(self) -> None:
+            await asyncio.sleep(8.0)  # longer than the grace of tasks
+            await super().close()
+
+    media = Slow()
+    storage = await storage_over(Service(), media).open()
+    first = asyncio.ensure_future(storage.close())
+    await asyncio.sleep(1.0)
+
+    await storage.close()
+
+    assert asyncio.get_running_loop().time() == pytest.approx(8.0)
+    assert media.closed == 1
+    await first
+
+
+async def test_closing_that_is_cancelled_closes_before_it_ends() -> None:
+    class Slow(ClosingMedia):
+        async def close(self) -> None:
+            try:
+                await asyncio.sleep(8.0)
+            finally:
+                await super().close()
+
+    media = Slow()
+    storage = await storage_over(Service(), media).open()
+    first = asyncio.ensure_future(storage.close())
+    await asyncio.sleep(1.0)
+
+    first.cancel()
+    await asyncio.wait([first])
+
+    assert (first.cancelled(), media.closed) == (True, 1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_is_asked_of_all_and_cut_short_by_closing_says_closed() -> None:
+    faults = Faults()
+    storage = make(faults)
+    faults.hang |= {"Nearest", "Check"}
+    asked = [
+        asyncio.ensure_future(storage.search_context("cats", "1")),
+        asyncio.ensure_future(storage.health_check(within=60.0)),
+    ]
+    await asyncio.sleep(1.0)
+
+    await storage.close()
+
+    with pytest.raises(Closed, match="closed meanwhile"):
+        await asked[0]
+    assert not any((await asked[1]).values())
+    assert [task.cancelling() for task in asked] == [0, 0]
+
+
+async def test_opening_that_is_cut_short_by_closing_says_closed() -> None:
+    storage = storage_over(Service(60.0), connect_timeout=60.0)
+    opening = asyncio.ensure_future(storage.open())
+    await asyncio.sleep(1.0)
+
+    await storage.close()
+
+    with pytest.raises(Closed):
+        await opening
+    assert opening.cancelling() == 0

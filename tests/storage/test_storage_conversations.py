@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,3 +229,46 @@ async def test_failures_are_raised_not_answered() -> None:
     ):
         with pytest.raises(StorageError, match="down for the test"):
             await work
+
+
+async def test_a_text_that_cannot_be_indexed_is_stored_and_told_and_the_others_indexed() -> None:
+    storage = make(index_messages=True)
+    messages = said("assistant", "a\0b"), said("assistant", "a red fox")
+
+    async with call() as told:
+        assert await storage.append_message("c", *messages) == 2
+
+    assert await storage.get_conversation("c") == list(messages)
+    assert [brief.operation for brief in told.degraded] == ["Upsert"]
+    assert [m.text for m in await storage.vectors.search("fox", namespace="conv:c")] == [
+        "a red fox"
+    ]
+
+
+async def test_a_store_that_closes_before_a_message_is_indexed_has_it_stored() -> None:
+    storage = make(index_messages=True)
+    await storage.vectors.close()
+
+    async with call() as told:
+        assert await storage.append_message("c", said("assistant", "a")) == 1
+
+    assert [brief.operation for brief in told.degraded] == ["Upsert"]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", {"role": "user", "content": "a"}])
+async def test_refuses_what_are_no_messages(wrong: Any) -> None:
+    with pytest.raises(Invalid, match="messages must be several"):
+        await make().save_conversation("c", wrong)
+
+
+async def test_messages_that_can_be_gone_through_once_are_stored_and_indexed() -> None:
+    storage = make(index_messages=True)
+    once: Any = (MappingProxyType(said("assistant", text)) for text in ("a red fox", "b"))
+
+    await storage.save_conversation("c", once)
+
+    assert await storage.get_conversation("c") == [
+        said("assistant", "a red fox"),
+        said("assistant", "b"),
+    ]
+    assert len(await storage.vectors.search("fox", namespace="conv:c")) == 2

@@ -256,3 +256,19 @@ async def test_answers_and_arguments_are_the_callers_own() -> None:
     mine["metadata"]["tags"].append("c")
 
     assert (await storage.get_document(id_) or {})["metadata"] == {"tags": ["a"]}
+
+
+@pytest.mark.parametrize("wrong", [5, [1], "text"])
+async def test_refuses_metadata_that_is_no_mapping_before_anything_is_sent(wrong: Any) -> None:
+    faults = Faults()
+    storage = make(faults)
+
+    for work in (
+        storage.store_document("x", wrong),
+        storage.update_document("x", "y", wrong),
+        storage.store_media(b"x", "a.txt", "text/plain", wrong),
+    ):
+        with pytest.raises(Invalid, match="metadata must be a mapping"):
+            await work
+
+    assert faults.sent == []

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from storage_faults import Faults, down, make
 
 from lamina.backends.memory import MemoryDocuments, MemoryKeyValue, MemoryMedia, MemoryVectors
+from lamina.errors import Invalid
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.metrics import Metrics
@@ -123,3 +125,15 @@ async def test_invalidating_forgets_cached_answers() -> None:
 
 async def test_without_caches_nothing_is_forgotten() -> None:
     assert await make().invalidate_cache() == 0
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 0, -1.0])
+async def test_refuses_a_time_that_is_none(wrong: Any) -> None:
+    with pytest.raises(Invalid, match="within must be"):
+        await make().health_check(within=wrong)
+
+
+async def test_refuses_a_pattern_that_is_no_text() -> None:
+    wrong: Any = 5
+    with pytest.raises(Invalid, match="pattern must be str"):
+        await make().invalidate_cache(wrong)

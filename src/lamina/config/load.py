@@ -11,7 +11,7 @@ from lamina.config.checked import checked
 from lamina.config.merged import ENVIRONMENT, Merged
 from lamina.config.options import Options
 from lamina.config.presets import PRESETS
-from lamina.config.problems import Problems, nearest, quoted
+from lamina.config.problems import Problems, unknown
 from lamina.config.registry import BACKENDS, LAYERS
 from lamina.config.sections import SectionReader
 from lamina.config.settings import Section, Settings
@@ -52,7 +52,7 @@ def load(
     merged = Merged([(f"preset {name}", _fitting(PRESETS[name], Merged(sources))), *sources])
     merged.interpolate(variables, problems)
     whole = _whole(merged, problems)
-    place = data_home(home, whole.home, variables)
+    place = data_home(home, whole.home, merged.where(("home",)), variables)
     sections = _sections(merged, place, problems)
     problems.raise_if_any()
     used = tuple(label for label, tree in sources if tree)
@@ -82,8 +82,7 @@ def _preset(named: str | None, sources: list[tuple[str, Mapping[str, Any]]]) -> 
     if isinstance(name, str) and name in PRESETS:
         return str(name)
     where = "preset" if named else told.where(("preset",))
-    shown = quoted(str(name)) if isinstance(name, str) else type(name).__name__
-    msg = f"{where}: no preset {shown}; {nearest(str(name), PRESETS)}"
+    msg = f"{where}: {unknown('preset', name, PRESETS)}"
     raise StackError(msg)
 
 

@@ -24,7 +24,7 @@ class Merged:
     def __init__(self, sources: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         self.tree: dict[str, Any] = {}
         self.missing: set[Path] = set()
-        self.filled: set[Path] = set()
+        self._filled_from: dict[Path, str] = {}
         self._origins: dict[Path, str] = {}
         for label, tree in sources:
             self._lay(self.tree, tree, label, ())
@@ -41,7 +41,8 @@ class Merged:
         label = self.origin(path)
         if label == ENVIRONMENT:
             return f"environment {variable(path)}"
-        return f"{label}: {'.'.join(map(_shown, path))}"
+        names = self._filled_from.get(path)
+        return f"{label}: {'.'.join(map(_shown, path))}{f' (from {names})' if names else ''}"
 
     def table(self, path: Path) -> dict[str, Any]:
         """Return the table at *path*, empty if there is none."""
@@ -84,7 +85,7 @@ class Merged:
                     problems.add(self.where(path), self._lacking(path, lacking))
                 else:
                     tree[key] = Told(filled)
-                    self.filled.add(path)
+                    self._filled_from[path] = " and ".join(_names(value))
 
     def _lacking(self, path: Path, names: list[str]) -> str:
         if not all(names):
@@ -111,6 +112,10 @@ def _filled(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
         return value
 
     return _VARIABLE.sub(replaced, text), lacking
+
+
+def _names(text: str) -> list[str]:
+    return [match[2] for match in _VARIABLE.finditer(text) if match[2]]
 
 
 def _shown(step: str) -> str:

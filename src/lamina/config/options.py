@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_orig
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from lamina.errors import StackError
+
 if TYPE_CHECKING:
     from lamina.embed import LexicalEmbedder, WordLlamaEmbedder
 
@@ -88,7 +90,8 @@ class FilesOptions(BackendOptions):
 
 class _Embeds(BackendOptions):
     embedder: Literal["auto", "wordllama", "lexical"] = "auto"
-    metric: Literal["cosine", "dot", "euclid"] | None = None
+    metric: Literal["cosine", "dot", "euclidean"] | None = None
+    kind: Literal["dense", "sparse", "hybrid"] | None = None
 
     def arguments(self, home: Path, domain: str) -> dict[str, Any]:
         return {**super().arguments(home, domain), "embedder": _embedder(self.embedder)}
@@ -105,7 +108,13 @@ class SqliteVectorsOptions(_Embeds, SqliteOptions):
 
 
 def _place(path: Path | None, default: Path) -> Path:
-    return default if path is None else path.expanduser()
+    if path is None:
+        return default
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        msg = "a path begins with '~' and there is no such home"
+        raise StackError(msg) from error
 
 
 def _embedder(name: str) -> WordLlamaEmbedder | LexicalEmbedder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, final
 
+from lamina.config.options import Told
 from lamina.errors import StackError
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.lower(), names, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names) or 'none'}"
+
+
+def unknown(what: str, name: object, known: Iterable[str], *, more: str = "") -> str:
+    """Say that there is no *what* of that name, which is shown unless a variable told it."""
+    if isinstance(name, Told):
+        return f"no such {what}{more}; {nearest(name, known)}"
+    shown = quoted(name) if isinstance(name, str) else type(name).__name__
+    return f"no {what} {shown}{more}; {nearest(str(name), known)}"
 
 
 def quoted(name: object) -> str:

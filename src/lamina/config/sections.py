@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.config.checked import checked
 from lamina.config.options import BackendOptions, Options, Told
-from lamina.config.problems import nearest, quoted
+from lamina.config.problems import unknown
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options
 from lamina.config.settings import Section
 from lamina.errors import StackError
 from lamina.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lamina.backend import Backend
@@ -63,11 +63,8 @@ class SectionReader:
             self._tree["backend"] = str(name)
             return rows[name]
         path = (self._domain, "backend")
-        if path in self._merged.filled:  # it may be a secret
-            self._problems.add(self._merged.where(path), f"no such backend; {nearest('', rows)}")
-        elif path not in self._merged.missing:
-            shown = quoted(str(name)) if isinstance(name, str) else type(name).__name__
-            what = f"no backend {shown} in this version; {nearest(str(name), rows)}"
+        if path not in self._merged.missing:
+            what = unknown("backend", name, rows, more=" in this version")
             self._problems.add(self._merged.where(path), what)
         return None
 
@@ -85,9 +82,18 @@ class SectionReader:
         except ImportError:
             hint = f"pip install 'lamina[{row.extra}]'" if row.extra else "its package is missing"
             self._problems.add(where, f"backend {self._tree['backend']!r} is not installed: {hint}")
-        except StackError as error:
-            self._problems.add(self._merged.where((self._domain,)), str(error))
+        except (StackError, OverflowError) as error:
+            self._refused((self._domain,), told, error)
         return None
+
+    def _refused(self, path: tuple[str, ...], told: Mapping[str, Any], error: Exception) -> None:
+        """Note what a constructor said, without values if variables told any of them."""
+        what = str(error) if isinstance(error, StackError) else "a number is too large"
+        of = [key for key, value in told.items() if isinstance(value, Told)]
+        if of:
+            what = what.partition(", got ")[0]
+            path = (*path, of[0]) if len(of) == 1 else path
+        self._problems.add(self._merged.where(path), what)
 
     def _made(self, row: Row, options: BackendOptions) -> Callable[[], Backend[Any]]:
         backend = row.load()
@@ -136,7 +142,7 @@ class SectionReader:
     def _named(self) -> list[str]:
         told: object = self._tree.get("layers", [])
         if isinstance(told, Told):
-            return [name.strip() for name in told.split(",") if name.strip()]
+            return [Told(name.strip()) for name in told.split(",") if name.strip()]
         names = cast("list[object]", told) if isinstance(told, list | tuple) else [None]
         named = [name for name in names if isinstance(name, str)]
         if len(named) < len(names):
@@ -146,9 +152,9 @@ class SectionReader:
 
     def _known(self, name: str) -> str:
         if name in LAYERS:
-            return name
+            return str(name)
         where = self._merged.where((self._domain, "layers"))
-        self._problems.add(where, f"no layer {quoted(name)}; {nearest(name, LAYERS)}")
+        self._problems.add(where, unknown("layer", name, LAYERS))
         return ""
 
     def _layer(self, name: str) -> Layer | None:
@@ -164,6 +170,6 @@ class SectionReader:
             return None
         try:
             return layer(name)(**{key: getattr(options, key) for key in options.model_fields_set})
-        except StackError as error:
-            self._problems.add(self._merged.where(path), str(error))
+        except (StackError, OverflowError) as error:
+            self._refused(path, cast("dict[str, Any]", told), error)
             return None

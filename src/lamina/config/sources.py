@@ -26,10 +26,14 @@ _AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z
 
 
 def find_file(path: str | Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Return the file to read: *path*, ``$LAMINA_CONFIG``, or ``lamina.toml`` if it is there."""
-    named = path or environ.get("LAMINA_CONFIG")
-    if named:
-        return Path(named).expanduser()
+    """Return the file to read: *path*, ``$LAMINA_CONFIG``, or ``lamina.toml`` if it is there.
+
+    Raises:
+        StackError: It is no path.
+    """
+    named = path if path not in (None, "") else environ.get("LAMINA_CONFIG")
+    if named not in (None, ""):
+        return _path(named, "path: must be that of a file")
     here = Path("lamina.toml")
     return here if here.exists() else None
 
@@ -54,6 +58,9 @@ def read_file(path: Path) -> dict[str, Any]:
     except RecursionError:
         msg = f"{path}: not TOML: nested too deeply"
         raise StackError(msg) from None
+    except ValueError as error:  # of int()
+        msg = f"{path}: not TOML: a number is too long"
+        raise StackError(msg) from error
 
 
 def read_environment(environ: Mapping[str, str], problems: Problems) -> dict[str, Any]:
@@ -97,16 +104,34 @@ def variable(path: tuple[str, ...]) -> str:
     return _PREFIX + "__".join(path).upper()
 
 
-def data_home(home: str | Path | None, told: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the folder for data: *home*, *told* by settings, or the desktop's standard."""
-    named = home or told
-    if named:
-        return Path(named).expanduser()
+def data_home(
+    home: str | Path | None, told: str | None, where: str, environ: Mapping[str, str]
+) -> Path:
+    """Return the folder for data: *home*, *told* by settings *where*, or the desktop's standard.
+
+    Raises:
+        StackError: It is no path.
+    """
+    if home not in (None, ""):
+        return _path(home, "home: must be that of a folder")
+    if told:
+        return _path(told, f"{where}: must be that of a folder")
     data = environ.get("XDG_DATA_HOME", "")
     if data and Path(data).is_absolute():
         return Path(data) / "lamina"
     user = environ.get("HOME")
     return (Path(user) if user else Path.home()) / ".local" / "share" / "lamina"
+
+
+def _path(named: object, what: str) -> Path:
+    if not isinstance(named, str | Path):
+        msg = f"{what}, got {type(named).__name__}"
+        raise StackError(msg)
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        msg = f"{what}, it begins with '~' and there is no such home"
+        raise StackError(msg) from error
 
 
 def _text(path: Path) -> str:

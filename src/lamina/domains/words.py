@@ -8,6 +8,7 @@ from typing import Final
 
 _PLAIN: Final = re.compile(r"[a-z0-9]+")
 _RUN: Final = re.compile(r"[^\W_]+")
+_LONGEST: Final = 32_768  # FTS5_MAX_TOKEN_SIZE
 
 
 def words(text: str) -> list[str]:
@@ -19,6 +20,11 @@ def words(text: str) -> list[str]:
     if text.isascii():
         return _PLAIN.findall(text.lower())
     return _RUN.findall(text.translate(_FOLDED))
+
+
+def counted(word: str) -> bytes:
+    """Return what of a word tells it from others: its first 32,768 bytes, as in SQLite's FTS5."""
+    return word.encode()[:_LONGEST]
 
 
 class _Folding(dict[int, "int | None"]):

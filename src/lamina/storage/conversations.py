@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Required, TypedDict, cast
 
 from lamina.context import current
 from lamina.domains.vectors import Upsert
-from lamina.errors import Corrupt, Invalid, StorageError
+from lamina.errors import Closed, Corrupt, Invalid, StorageError
 from lamina.storage.domains import Domains
-from lamina.values import Json, check_key, check_positive
+from lamina.values import Json, check_key, check_positive, each_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from lamina.errors import LaminaError
 
 _log: Final = logging.getLogger("lamina.storage")
 _HOUR: Final = 3600.0
@@ -38,7 +41,7 @@ class Conversations(Domains):
         return _messages(await self.keyvalue.get(conversation_key(chat_id), fresh=fresh))
 
     async def save_conversation(
-        self, chat_id: str, messages: Sequence[Message], ttl_hours: float = 24
+        self, chat_id: str, messages: Iterable[Message], ttl_hours: float = 24
     ) -> None:
         """Replace the messages of a chat; they expire *ttl_hours* hours from now.
 
@@ -47,9 +50,10 @@ class Conversations(Domains):
         Raises:
             Invalid: A message has no role, or is not JSON.
         """
-        value = Json.of([_checked(message) for message in messages])
+        given = [_checked(message) for message in each_of(messages, what="messages")]
+        value = Json.of(given)
         await self.keyvalue.set(conversation_key(chat_id), value.data, ttl=_seconds(ttl_hours))
-        await self._index_messages(chat_id, messages)
+        await self._index_messages(chat_id, given)
 
     async def append_message(
         self,
@@ -75,7 +79,7 @@ class Conversations(Domains):
             keep_last=keep_last,
             idempotency=idempotency,
         )
-        await self._index_messages(chat_id, messages)
+        await self._index_messages(chat_id, given)
         return length
 
     async def extend_conversation(self, chat_id: str, ttl_hours: float = 24) -> bool:
@@ -98,20 +102,28 @@ class Conversations(Domains):
         if not self.index_messages:
             return
         namespace = conversation_key(chat_id)
-        items = [
-            Upsert(sha256(text.encode()).hexdigest(), text=text, namespace=namespace)
-            for message in messages
-            if message["role"] == "assistant" and (text := _text(message))
-        ]
-        if not items:
-            return
-        try:
-            await self.vectors.set_many(items)
-        except StorageError as error:
-            call = current.get()
-            if call is not None:
-                call.degraded.append(items[0].brief())
-            _log.warning("messages are stored but not indexed: %s", type(error).__name__)
+        items: list[Upsert] = []
+        for message in messages:
+            text = _text(message) if message["role"] == "assistant" else ""
+            if not text:
+                continue
+            name = sha256(text.encode()).hexdigest()
+            try:
+                items.append(Upsert(name, text=text, namespace=namespace))
+            except Invalid as error:  # NUL, which a conversation may hold
+                _not_indexed(Upsert(name, namespace=namespace), error)
+        if items:
+            try:
+                await self.vectors.set_many(items)
+            except (StorageError, Closed) as error:
+                _not_indexed(items[0], error)
+
+
+def _not_indexed(op: Upsert, error: LaminaError) -> None:
+    call = current.get()
+    if call is not None:
+        call.degraded.append(op.brief())
+    _log.warning("messages are stored but not indexed: %s", type(error).__name__)
 
 
 def conversation_key(chat_id: str) -> str:
@@ -127,12 +139,13 @@ def _seconds(hours: float) -> float:
     return hours * _HOUR
 
 
-def _checked(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    role = message.get("role") if isinstance(message, dict) else None
+def _checked(message: object) -> Message:
+    given = dict(cast("Mapping[str, Any]", message)) if isinstance(message, Mapping) else {}
+    role = given.get("role")
     if not isinstance(role, str) or not role:
-        msg = "a message must be a dict with a role"
+        msg = "a message must be a mapping with a role"
         raise Invalid(msg)
-    return message
+    return cast("Message", given)
 
 
 def _text(message: Message) -> str:

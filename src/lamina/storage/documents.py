@@ -14,13 +14,15 @@ from lamina.storage.shapes import (
     StoredDocument,
     batch_failed,
     entry_metadata,
+    json_of,
     stored_of,
     write_of,
+    writes_of,
 )
 from lamina.values import Failed, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 _ROUNDS: Final = 5
 
@@ -49,8 +51,9 @@ class DocumentStore(Domains):
             Invalid: The content is no text, or the metadata no JSON.
             Conflict: Another document has that *path*.
         """
-        told = None if metadata is None else dict(metadata)
-        write = write_of({"content": content, "metadata": told, "id": document_id, "path": path})
+        write = write_of(
+            {"content": content, "metadata": metadata, "id": document_id, "path": path}
+        )
         ours = document_id is None
         try:
             await self._store(write, index=index_for_search, new=ours)
@@ -62,7 +65,7 @@ class DocumentStore(Domains):
 
     async def batch_store_documents(
         self,
-        documents: Sequence[NewDocument],
+        documents: Iterable[NewDocument],
         index_for_search: bool = True,  # noqa: FBT001, FBT002  # the original design's signature
     ) -> list[str]:
         """Store several texts and return their ids, in order.
@@ -70,14 +73,11 @@ class DocumentStore(Domains):
         Raises:
             BatchFailed: Some are not stored (or, with an id of yours, not indexed): ``outcomes``
                 holds ``Done(id)`` or ``Failed`` for each.
-            Invalid: One of them is wrong; then none is stored.
+            Invalid: One of them is wrong, or two have one id; then none is stored.
         """
-        writes = [write_of(document, place) for place, document in enumerate(documents)]
+        writes, ours = writes_of(documents)
         if not writes:
             return []
-        ours = {
-            write.id for write, given in zip(writes, documents, strict=True) if not given.get("id")
-        }
         try:
             failed = await self._store_many(writes, ours, index=index_for_search)
         except asyncio.CancelledError:
@@ -109,6 +109,7 @@ class DocumentStore(Domains):
             Conflict: It has another version than *expected_version*.
             StorageError: Nothing changed, or (its notes say so) the index is still to be updated.
         """
+        json_of(metadata)  # refused before anything is sent
         indexed = await self.vectors.get(document_id, fresh=True) is not None
         version = await self.documents.update(
             document_id, content=content, metadata=metadata, expected_version=expected_version
@@ -159,7 +160,10 @@ class DocumentStore(Domains):
         failed = {w.id: o.error for w, o in zip(writes, told, strict=True) if isinstance(o, Failed)}
         doubtful = {id_: e for id_, e in failed.items() if not _surely_nothing(e)}
         if index:
-            pending = await self._index_many([w for w in writes if w.id not in failed])
+            written = [w for w in writes if w.id not in failed]
+            pending = await self._index_many(written)
+            theirs = [w for w in written if w.id not in ours and w.id not in pending]
+            pending |= await self._index_changed(theirs)
             failed |= pending
             doubtful |= pending
         for id_, error in doubtful.items():
@@ -193,6 +197,24 @@ class DocumentStore(Domains):
         except StorageError as error:
             return {write.id: error for write in writes}
         return {w.id: o.error for w, o in zip(writes, told, strict=True) if isinstance(o, Failed)}
+
+    async def _index_changed(self, writes: list[Write]) -> dict[str, StorageError]:
+        """Bring the entries in step of those that others have written since they were indexed."""
+        if not writes:
+            return {}
+        try:
+            found = await self.documents.get_many([write.id for write in writes], fresh=True)
+        except StorageError as error:
+            return {write.id: error for write in writes}
+        failed: dict[str, StorageError] = {}
+        for write, now in zip(writes, found, strict=True):
+            told = now and (now.content, Json.of(now.metadata))
+            try:
+                if told != (write.content, write.metadata):
+                    await self._index(write.id)
+            except StorageError as error:
+                failed[write.id] = error
+        return failed
 
     async def _recover(self, id_: str, error: StorageError, *, take_back: bool) -> None:
         if not take_back:

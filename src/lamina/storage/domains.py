@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from lamina.context import current
+from lamina.errors import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -50,10 +51,13 @@ async def together(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-    return [_outcome(task) for task in tasks]
+    return [outcome_of(task) for task in tasks]
 
 
-def _outcome(task: asyncio.Task[T]) -> T | Exception:
+def outcome_of(task: asyncio.Task[T]) -> T | Exception:
+    """Return the answer or the error of a task that has ended; ``Closed`` if closing ended it."""
+    if task.cancelled():  # not the caller, who must not see a cancellation
+        return Closed("the storage was closed meanwhile")
     error = task.exception()
     if error is None:
         return task.result()

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
 
 from lamina.storage.domains import Domains, together
+from lamina.values import check_positive, check_text
 
 if TYPE_CHECKING:
     from lamina.domains.store import Facade
@@ -84,6 +85,8 @@ class Health(Domains):
 
         The caches are shared by all tenants of this storage, and so is this.
         """
+        if pattern is not None:
+            check_text(pattern, what="pattern")
         return sum(
             layer.invalidate(pattern)
             for store in self.stores().values()
@@ -91,6 +94,7 @@ class Health(Domains):
         )
 
     async def _check(self, within: float) -> dict[str, tuple[Exception | None, float]]:
+        check_positive(within, what="within")
         stores = self.stores()
         works = [self._round_trip(store, within) for store in stores.values()]
         outcomes = await together(self._runtime, works, "health check")

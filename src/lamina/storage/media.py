@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from lamina.errors import Invalid, Unsupported
 from lamina.storage.domains import Domains
-from lamina.values import Json, check_text
+from lamina.storage.shapes import json_of
+from lamina.values import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,8 +128,8 @@ def _clean(file_name: str) -> str:
 
 
 def _ascii(name: str, metadata: Mapping[str, Any] | None) -> dict[str, str]:
-    canonical = Json.of({} if metadata is None else dict(metadata))
-    told = {"file_name": quote(name), "metadata": json.dumps(canonical.thaw(), sort_keys=True)}
+    plain = json_of(metadata).thaw()
+    told = {"file_name": quote(name), "metadata": json.dumps(plain, sort_keys=True)}
     size = sum(len(key) + len(value) for key, value in told.items())
     if size > _MOST_METADATA:
         msg = f"file_name and metadata take {size} ASCII bytes, at most {_MOST_METADATA} are kept"

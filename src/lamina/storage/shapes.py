@@ -7,10 +7,20 @@ from uuid import uuid4
 
 from lamina.domains.documents import Write
 from lamina.errors import BatchFailed, Invalid, StorageError
-from lamina.values import Done, Failed, Json, check_key, check_text, thaw
+from lamina.values import (
+    EMPTY,
+    Done,
+    Failed,
+    Json,
+    check_key,
+    check_mapping,
+    check_text,
+    each_of,
+    thaw,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lamina.domains.documents import Document
 
@@ -19,7 +29,7 @@ class NewDocument(TypedDict):
     """A document to store; *id* and *path* are yours to choose, or left out."""
 
     content: str
-    metadata: NotRequired[dict[str, Any] | None]
+    metadata: NotRequired[Mapping[str, Any] | None]
     id: NotRequired[str | None]
     path: NotRequired[str | None]
 
@@ -36,22 +46,55 @@ class StoredDocument(TypedDict):
     updated_at: float
 
 
-def write_of(document: NewDocument, place: int | None = None) -> Write:
-    """Return the operation that stores a document, the *place*-th of several.
+def write_of(document: NewDocument) -> Write:
+    """Return the operation that stores a document.
 
     Raises:
         Invalid: Something about it is wrong.
     """
-    where = "" if place is None else f"document {place}: "
-    try:
-        id_ = document.get("id") or uuid4().hex
-        check_key(id_, what="id")
-        check_text(document.get("content"), what="content")
-        metadata = Json.of(document.get("metadata") or {})
-        return Write(id_, document["content"], metadata, document.get("path"))
-    except Invalid as error:
-        msg = f"{where}{error}"
-        raise Invalid(msg) from error
+    check_mapping(document, what="a document")
+    id_, metadata = document.get("id"), document.get("metadata")
+    if id_ is None:
+        id_ = uuid4().hex
+    check_key(id_, what="id")
+    check_text(document.get("content"), what="content")
+    return Write(id_, document["content"], json_of(metadata), document.get("path"))
+
+
+def writes_of(documents: Iterable[NewDocument]) -> tuple[list[Write], set[str]]:
+    """Return the operations that store several documents, and those ids that were drawn.
+
+    Raises:
+        Invalid: Something about one of them is wrong, or two have one id.
+    """
+    writes: list[Write] = []
+    places: dict[str, int] = {}
+    drawn: set[str] = set()
+    for place, document in enumerate(each_of(documents, what="documents")):
+        try:
+            write = write_of(document)
+        except Invalid as error:
+            msg = f"document {place}: {error}"
+            raise Invalid(msg) from error
+        if places.setdefault(write.id, place) != place:
+            msg = f"document {place}: document {places[write.id]} has the same id"
+            raise Invalid(msg)
+        writes.append(write)
+        if document.get("id") is None:
+            drawn.add(write.id)
+    return writes, drawn
+
+
+def json_of(metadata: Mapping[str, Any] | None) -> Json:
+    """Return metadata as JSON, none as the empty object.
+
+    Raises:
+        Invalid: It is no mapping, or not JSON.
+    """
+    if metadata is None:
+        return EMPTY
+    check_mapping(metadata, what="metadata")
+    return Json.of(dict(metadata))
 
 
 def entry_metadata(write: Write) -> dict[str, Any]:

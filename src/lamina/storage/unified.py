@@ -11,7 +11,7 @@ from lamina.errors import StackError, StorageError, Unavailable
 from lamina.runtime import Runtime
 from lamina.storage.context import ContextSearch
 from lamina.storage.documents import DocumentStore
-from lamina.storage.domains import DOMAINS
+from lamina.storage.domains import DOMAINS, outcome_of
 from lamina.storage.health import Health
 from lamina.storage.media import MediaStore
 
@@ -70,6 +70,7 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         self._runtime = Runtime()
         self._reopens = dict(reopens or {})
         self._tenant = ""
+        self._closed: asyncio.Event | None = None
 
     @classmethod
     def in_memory(cls, *, index_messages: bool = False) -> Self:
@@ -133,8 +134,8 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in tasks:
-                if task in done:
-                    task.result()
+                if task in done and isinstance(error := outcome_of(task), Exception):
+                    raise error
             opened = True
         finally:
             if not opened:
@@ -142,12 +143,22 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         return self
 
     async def close(self) -> None:
-        """Refuse new calls, wait for those in flight, close all four; the first error comes out."""
+        """Refuse new calls, wait for those in flight, close all four; the first error comes out.
+
+        Closing again waits for that.
+        """
         self._refuse_tenant()
+        if self._closed is not None:
+            await self._closed.wait()
+            return
+        self._closed = asyncio.Event()
         try:
             await self._runtime.drain()
         finally:
-            await self._close_stores()
+            try:
+                await self._close_stores()
+            finally:
+                self._closed.set()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -194,8 +205,11 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
             self._runtime.spawn(store.close(), f"close {name}")
             for name, store in self.stores().items()
         ]
-        await asyncio.wait(tasks)
-        errors = [error for task in tasks if (error := task.exception()) is not None]
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            await self._runtime.stop()  # cancelled, each closes without waiting for others
+        errors = [error for task in tasks if (error := outcome_of(task)) is not None]
         for error in errors[1:]:
             errors[0].add_note(f"and closing failed once more: {error}")
         if errors:

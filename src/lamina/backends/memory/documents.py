@@ -24,7 +24,7 @@ from lamina.domains.documents import (
 from lamina.domains.documents.metadata import metadata_of
 from lamina.domains.documents.pages import Place, Sorting
 from lamina.domains.store import Check
-from lamina.domains.words import words
+from lamina.domains.words import counted, words
 from lamina.errors import Conflict, StorageError
 from lamina.values import Done, Failed, Outcome, Page
 
@@ -45,7 +45,7 @@ class MemoryDocuments(DocumentsBackend):
     def __init__(self) -> None:
         self._documents: dict[Key, Document] = {}
         self._paths: dict[Key, str] = {}
-        self._words: dict[Key, Counter[str]] = {}  # made by the first search that needs them
+        self._words: dict[Key, Counter[bytes]] = {}  # made by the first search that needs them
 
     @serves(Read)
     async def read(self, op: Read) -> Document | None:
@@ -99,7 +99,7 @@ class MemoryDocuments(DocumentsBackend):
     async def find(self, op: Find) -> Page[Found]:
         sorting = Sorting.of(op)
         after = None if op.cursor is None else sorting.place(op.cursor)
-        ranks = self._ranks(op.scope, words(op.text)) if op.text else None
+        ranks = self._ranks(op.scope, map(counted, words(op.text))) if op.text else None
         found: list[tuple[Place, Found]] = []
         for (scope, id_), document in self._documents.items():
             if scope != op.scope or (ranks is not None and id_ not in ranks):
@@ -146,13 +146,13 @@ class MemoryDocuments(DocumentsBackend):
         self._documents[key] = document
         self._words.pop(key, None)
 
-    def _ranks(self, scope: str, wanted: Iterable[str]) -> dict[str, float]:
+    def _ranks(self, scope: str, wanted: Iterable[bytes]) -> dict[str, float]:
         """Return the rank of each document that holds all words, below 0: the lower the better."""
         wanted = dict.fromkeys(wanted)
         held = {key[1]: self._words_of(key) for key in self._documents if key[0] == scope}
         lengths = {id_: counts.total() for id_, counts in held.items()}
         mean = sum(lengths.values()) / max(len(held), 1) or 1.0
-        rarity: dict[str, float] = {}
+        rarity: dict[bytes, float] = {}
         for word in wanted:
             holders = sum(word in counts for counts in held.values())
             rarity[word] = max(math.log((len(held) - holders + 0.5) / (holders + 0.5)), 1e-6)
@@ -168,10 +168,10 @@ class MemoryDocuments(DocumentsBackend):
             if wanted and all(word in counts for word in wanted)
         }
 
-    def _words_of(self, key: Key) -> Counter[str]:
+    def _words_of(self, key: Key) -> Counter[bytes]:
         found = self._words.get(key)
         if found is None:
-            found = self._words[key] = Counter(words(self._documents[key].content))
+            found = self._words[key] = Counter(map(counted, words(self._documents[key].content)))
         return found
 
 

@@ -25,7 +25,7 @@ from lamina.domains.vectors import (
     VectorsBackend,
 )
 from lamina.domains.vectors.options import check_options
-from lamina.embed import default_embedder
+from lamina.embed import default_embedder, embedded
 from lamina.errors import StorageError
 from lamina.threads import OneThread
 from lamina.values import Done, Failed, Outcome, Page
@@ -132,7 +132,7 @@ class MemoryVectors(VectorsBackend):
 
         space, vector = (op.scope, op.namespace), op.vector
         if vector is None and op.text is not None and self.kind != "sparse":
-            (vector,) = self.embedder.embed([op.text])
+            (vector,) = embedded(self.embedder, [op.text])
         metadata = metadata_of(op.metadata)
         data = None if vector is None else vector.data
         change = Change(self._changes + 1, space, op.id, data, op.sparse, metadata)
@@ -172,7 +172,7 @@ class MemoryVectors(VectorsBackend):
     def _search(self, op: Nearest) -> tuple[Match, ...]:
         space, vector = (op.scope, op.namespace), op.vector
         if vector is None and op.text is not None:
-            (vector,) = self.embedder.embed([op.text])
+            (vector,) = embedded(self.embedder, [op.text])
         hits = self._made().nearest(space, vector, op.sparse, op.top_k, op.filter)
         held = self._records.get(space, {})
         found = ((held[hit.id], hit.score) for hit in hits)

@@ -24,7 +24,7 @@ from lamina.domains.documents import (
 )
 from lamina.domains.documents.pages import Place, Sorting
 from lamina.domains.store import Check
-from lamina.domains.words import words
+from lamina.domains.words import counted, words
 from lamina.errors import Invalid, StorageError
 from lamina.values import Done, Failed, Outcome, Page
 
@@ -110,7 +110,7 @@ class SqliteDocuments(DocumentsBackend):
     async def find(self, op: Find) -> Page[Found]:
         sorting = Sorting.of(op)
         after = None if op.cursor is None else sorting.place(op.cursor)
-        asked = list(dict.fromkeys(words(op.text))) if op.text else None
+        asked = list({counted(word): word for word in words(op.text)}.values()) if op.text else None
         if asked is not None and len(asked) > _MOST_WORDS:
             msg = f"a search takes at most {_MOST_WORDS} words, got {len(asked)}"
             raise Invalid(msg)

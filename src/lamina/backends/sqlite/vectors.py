@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, final
 
 from lamina.backend import serves
@@ -29,8 +30,8 @@ from lamina.domains.vectors import (
     VectorsBackend,
 )
 from lamina.domains.vectors.options import check_options
-from lamina.embed import default_embedder
-from lamina.errors import Invalid, StorageError
+from lamina.embed import default_embedder, embedded
+from lamina.errors import Invalid, StackError, StorageError
 from lamina.threads import OneThread
 from lamina.values import Done, Failed, Outcome, Page
 
@@ -55,7 +56,8 @@ class SqliteVectors(VectorsBackend):
     ``"dense"``, ``"sparse"`` or both (``"hybrid"``); *metric* is that of the dense ones.
 
     Raises:
-        StackError: *path* is not that of a file, or there is no such kind or metric.
+        StackError: *path* is not that of a file, there is no such kind or metric, or *ann* is not
+            installed or for another kind or metric.
     """
 
     name = "sqlite"
@@ -72,6 +74,8 @@ class SqliteVectors(VectorsBackend):
         busy: float = 5.0,
     ) -> None:
         check_options(kind, metric)
+        if ann:
+            _check_ann(kind, metric)
         self.embedder = embedder or default_embedder()
         self.metric: Metric = metric
         self.kind: Kind = kind
@@ -147,7 +151,7 @@ class SqliteVectors(VectorsBackend):
         vector = op.vector
         if vector is None and op.text is not None:
             await self._database.read(self._check_embedder)
-            (vector,) = await self._thread.run(self.embedder.embed, [op.text])
+            (vector,) = await self._thread.run(embedded, self.embedder, [op.text])
         spaces = await self._follower.followed()
         space = (op.scope, op.namespace)
         hits = await self._thread.run(spaces.nearest, space, vector, op.sparse, op.top_k, op.filter)
@@ -209,7 +213,8 @@ class SqliteVectors(VectorsBackend):
         if self.kind == "sparse":
             texts = {}
         texts = {at: text for at, text in texts.items() if ops[at].vector is None}
-        made = await self._thread.run(self.embedder.embed, list(texts.values())) if texts else []
+        given = list(texts.values())
+        made = await self._thread.run(embedded, self.embedder, given) if texts else []
         vectors = dict(zip(texts, made, strict=True))
         written: list[records.Written | Invalid] = []
         for at, op in enumerate(ops):
@@ -222,3 +227,13 @@ class SqliteVectors(VectorsBackend):
             else:
                 written.append(records.Written(op, vector))
         return written
+
+
+def _check_ann(kind: Kind, metric: Metric) -> None:
+    if metric != "cosine" or kind == "sparse":
+        msg = "ann needs dense vectors and the cosine metric"
+    elif find_spec("usearch") is None:
+        msg = "ann needs lamina[ann]"
+    else:
+        return
+    raise StackError(msg)

@@ -21,7 +21,7 @@ from lamina.domains.media.sources import Source, read_part, source_of
 from lamina.domains.media.upload import Upload
 from lamina.domains.store import Facade, every
 from lamina.errors import Conflict, Invalid
-from lamina.values import EMPTY, Json
+from lamina.values import EMPTY, Json, check_type
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,7 +48,9 @@ class Reader:
 
         Raises:
             Conflict: The object was changed or deleted since it was opened.
+            Invalid: *length* is no whole number.
         """
+        check_type(length, int, what="length")
         left = self.info.size - self._at
         wanted = left if length < 0 else min(length, left)
         parts: list[bytes] = []
@@ -69,8 +71,9 @@ class Reader:
         """Read from *offset* next.
 
         Raises:
-            Invalid: It is not within the object.
+            Invalid: It is no whole number, or not within the object.
         """
+        check_type(offset, int, what="offset")
         if not 0 <= offset <= self.info.size:
             msg = f"offset must be within 0 and {self.info.size}, got {offset!r}"
             raise Invalid(msg)

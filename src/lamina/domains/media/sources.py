@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -90,12 +91,12 @@ async def read_part(source: Source, start: int, length: int) -> bytes:
     """Return *length* bytes from *start*, fewer only at the end, however little each read gives.
 
     Raises:
-        Invalid: The source gives something else than bytes, or more than it was asked for.
+        Invalid: The source is not async, or gives no bytes or more than it was asked for.
     """
     parts: list[bytes] = []
     got = 0
     while got < length:
-        data = await source.read(start + got, length - got)
+        data = await _awaitable(source.read(start + got, length - got))
         check_type(data, bytes, what="what a Source gives")
         if len(data) > length - got:
             msg = f"a Source was asked for at most {length - got} bytes and gave {len(data)}"
@@ -105,3 +106,10 @@ async def read_part(source: Source, start: int, length: int) -> bytes:
         parts.append(data)
         got += len(data)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _awaitable(given: object) -> Awaitable[Any]:
+    if not isawaitable(given):
+        msg = "read of a Source must be async"
+        raise Invalid(msg)
+    return given
