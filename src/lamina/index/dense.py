@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 import numpy as np
 
 from lamina.errors import Invalid
+from lamina.index.lead import Lead
 from lamina.index.product import Products
 from lamina.index.ranking import rank
 
@@ -18,6 +20,9 @@ Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
 _ROUND: Final = 2.0**-24  # float32's relative rounding error
 _LONGEST: Final = 1e18  # longer, and float32 products overflow
 _CHUNK: Final = 1024  # rows at a time: 1 MB of 256 numbers, and short under the GIL
+_LED_FROM: Final = 20_000  # rows; a product of fewer is quick anyway
+_LED_WIDTH: Final = 128  # numbers in a row, likewise
+_TRIED: Final = 8  # times top_k: rows scored first, to know what must be beaten
 _GATHER: Final = 4  # up to a quarter of the rows are gathered; more cost a whole product
 
 
@@ -39,6 +44,8 @@ class DenseRows:
         self._rows: Floats = np.empty((0, dimension), dtype=np.float32)
         self._norms: Doubles = np.empty(0)
         self._products = Products()
+        self._lead: Lead | None = None
+        self._leading = Lock()
         self._inverse: Floats = np.empty(0, dtype=np.float32)  # norms, for cosine; 0 for 0
 
     def prepared(self, rows: Floats) -> tuple[Floats, Doubles]:
@@ -81,6 +88,7 @@ class DenseRows:
         if self._metric == "cosine" and not norms[0]:  # all score alike
             slots = np.arange(self.count)[:top_k] if slots is None else slots[:top_k]
         elif (self.count if slots is None else len(slots)) > top_k:
+            slots = self._near(kept[0], float(norms[0]), top_k, slots)
             slots = self._possible(kept[0], float(norms[0]), top_k, slots)
         elif slots is None:
             slots = np.arange(self.count)
@@ -107,6 +115,7 @@ class DenseRows:
             self._norms[start:end] = self._norms[part]
             self._inverse[start:end] = self._inverse[part]
         self.count = len(old)
+        self._lead = None
 
     def _grow(self, capacity: int) -> None:
         rows: Floats = np.empty((capacity, self.dimension), dtype=np.float32)
@@ -116,6 +125,36 @@ class DenseRows:
         norms[: self.count] = self._norms[: self.count]
         inverse[: self.count] = self._inverse[: self.count]
         self._rows, self._norms, self._inverse = rows, norms, inverse
+
+    def _near(self, query: Floats, length: float, top_k: int, slots: Slots | None) -> Slots | None:
+        """Leave out of *slots* what the leads rule out, where that spares a whole product."""
+        asked = self.count if slots is None else len(slots)
+        few = asked < max(_LED_FROM, _GATHER * _TRIED * top_k)
+        if few or self._metric != "cosine" or self.dimension < _LED_WIDTH:
+            return slots
+        lead = self._followed()
+        if not lead.tells:
+            return slots
+        unit: Floats = (query / length).astype(np.float32)
+        bound = lead.bound(unit) if slots is None else lead.bound(unit)[slots]
+        tried = np.argpartition(bound, -_TRIED * top_k)[-_TRIED * top_k :]
+        chosen = tried if slots is None else slots[tried]
+        dots = np.einsum("ij,j->i", self._rows.take(chosen, axis=0), unit) * self._inverse[chosen]
+        least = np.partition(dots, -top_k)[-top_k] - np.float32(self._slack)
+        near = np.flatnonzero(bound >= least)
+        if len(near) * _GATHER > asked:
+            return slots
+        return near if slots is None else slots[near]
+
+    def _followed(self) -> Lead:
+        rows, inverse = self._rows[: self.count], self._inverse[: self.count]
+        with self._leading:  # searches may overlap
+            lead = self._lead
+            if lead is None or not lead.serves(self.count):
+                lead = self._lead = Lead(rows, inverse)
+            if lead.tells:
+                lead.follow(rows, inverse)
+            return lead
 
     def _possible(self, query: Floats, length: float, top_k: int, slots: Slots | None) -> Slots:
         """Return those of *slots* that may be the best, whatever the product's rounding error."""
