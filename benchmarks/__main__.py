@@ -32,7 +32,8 @@ def main() -> int:
         asyncio.run(SECTIONS[name].measure(report, progress, quick=asked.quick))
     print(report.table())
     path = report.write(asked.out, " ".join(["python -m benchmarks", *sys.argv[1:]]))
-    print(f"\nwritten to {path} and {path.with_suffix('.png').name}")
+    print(f"\nwritten to {path} and {path.with_suffix('.png').name};")
+    print("python -m benchmarks.readme puts the figures into the README")
     return 0 if all(row.met is not False for row in report.rows) else 1
 
 

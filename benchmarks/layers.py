@@ -111,7 +111,7 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
     progress.begin("layers over memory")
     stores = await _stores(MemoryKeyValue)
     subjects: dict[str, Subject] = {name: _reader(store) for name, store in stores.items()}
-    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 40)
+    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     bare = timed["none"]
     section = "layers, memory"
     cached = {"Cache": 1.5, "Metrics + Cache": 2.0}
@@ -134,7 +134,7 @@ async def _suspending(report: Report, progress: Progress, *, quick: bool) -> Non
     stores = await _stores(Suspending)
     names = ("none", "Timeout", "Metrics + Log + Retry + Breaker + Timeout")
     subjects: dict[str, Subject] = {name: _reader(stores[name]) for name in names}
-    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 40)
+    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     section = "layers, suspending"
     for name, each in timed.items():
         report.add(section, name, each.quiet, "us")

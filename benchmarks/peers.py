@@ -17,7 +17,7 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     """Measure py-key-value's wrappers and cashews' hit beside ours."""
     progress.begin("peers")
     subjects = {**await _ours(), **await _py_key_value(), **await _cashews()}
-    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 40)
+    timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     section = "peers"
     for name, each in timed.items():
         report.add(section, name, each.quiet, "us")

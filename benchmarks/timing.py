@@ -43,8 +43,13 @@ async def side_by_side(
     taken: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds):
         progress.step(number, rounds)
-        for name, subject in subjects.items():
-            taken[name].append(await _timed(subject, repeats[name]))
+        gc.collect()
+        gc.disable()
+        try:
+            for name, subject in subjects.items():
+                taken[name].append(await _timed(subject, repeats[name]))
+        finally:
+            gc.enable()
     progress.step(rounds, rounds)
     return {name: Timed(tuple(each)) for name, each in taken.items()}
 
@@ -56,12 +61,7 @@ async def _repeats(subject: Subject, calls: int) -> int:
 
 
 async def _timed(subject: Subject, repeats: int) -> float:
-    gc.collect()
-    gc.disable()
-    try:
-        began = time.perf_counter()
-        for _ in range(repeats):
-            await subject()
-        return (time.perf_counter() - began) / repeats * 1e6
-    finally:
-        gc.enable()
+    began = time.perf_counter()
+    for _ in range(repeats):
+        await subject()
+    return (time.perf_counter() - began) / repeats * 1e6

@@ -11,6 +11,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from benchmarks.readme import numbers
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
@@ -49,3 +50,7 @@ def test_the_links_lead_somewhere(page: str) -> None:
             titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
             assert anchor in anchors, f"{page} links to {path}#{anchor}"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:
+    assert numbers() in (ROOT / "README.md").read_text(encoding="utf-8")
