@@ -87,7 +87,8 @@ class Report:
         figure, axes = plt.subplots(figsize=(9, 0.32 * len(rows) + 1.2))
         names = [f"{row.section.removeprefix('layers, ')}: {row.name}" for row in rows]
         axes.barh(names[::-1], [row.value for row in rows][::-1], color="#4477aa")
-        axes.set_xlabel("microseconds a call")
+        axes.set_xscale("log")
+        axes.set_xlabel("microseconds a call (logarithmic)")
         axes.grid(visible=True, axis="x", alpha=0.3)
         figure.tight_layout()
         figure.savefig(path, dpi=110)
