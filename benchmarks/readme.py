@@ -35,7 +35,14 @@ def numbers() -> str:
         f"[{run['python']}](benchmarks/results/python-{v}.json)"
         for run, v in zip(runs, versions, strict=True)
     )
-    lines += ["", f"All rows: {files}. Two busy cores; ratios within one run are what counts.", ""]
+    missed = [
+        f"{row['section']}: {row['name']} (Python {version})"
+        for run, version in zip(runs, versions, strict=True)
+        for row in run["rows"]
+        if row["met"] is False
+    ]
+    lines += ["", f"Not met in these runs: {'; '.join(missed) or 'nothing'}."]
+    lines += [f"All rows: {files}. Two busy cores; ratios within one run count more.", ""]
     return "\n".join(lines)
 
 
