@@ -36,7 +36,7 @@ def main(root: Path, rounds: int) -> None:
         rng = random.Random(seed)
         pid, reading = fork(partial(write, root, rng))
         told = listen(reading, rng.randrange(60))
-        time.sleep(rng.random() * 0.004)
+        time.sleep(rng.random() * 0.004)  # the moment of the kill is what is drawn
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         told += drain(reading)

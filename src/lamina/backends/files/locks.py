@@ -49,7 +49,7 @@ class FileLock:
             if time.monotonic() > ends:
                 msg = f"another process has held the root for {seconds:g} s"
                 raise Unavailable(msg, sent="no")
-            time.sleep(_POLL)
+            time.sleep(_POLL)  # in a worker thread: locks of files cannot be awaited
 
     def drop(self) -> None:
         """Let go of it; the file stays."""

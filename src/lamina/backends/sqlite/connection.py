@@ -121,7 +121,7 @@ def _use_wal(connection: sqlite3.Connection, busy: float) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
                 raise
-            time.sleep(0.01)
+            time.sleep(0.01)  # in the writing thread, which has nothing else to do
             continue
         if mode != "wal":
             msg = f"the file system has no shared memory for SQLite (journal mode {mode})"
