@@ -38,7 +38,7 @@ format: $(STAMP) ## format the code and fix what lint can fix
 	@$(BIN)/ruff format
 
 pins: $(STAMP) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade)
-	@$(BIN)/uv pip compile pyproject.toml --extra all --group dev --group bench \
+	@$(BIN)/uv pip compile pyproject.toml --extra all --extra servers --group dev --group bench \
 		--universal --python-version 3.11 --fork-strategy fewest --quiet \
 		--no-header --no-emit-index-url --annotation-style line \
 		--output-file requirements.txt $(ARGS) >/dev/null
