@@ -52,7 +52,11 @@ LAYERS_MAY: Final = (
     *("runtime", "capabilities", "site", "layer"),
 )
 DOMAINS_SHARE: Final = {"store", "lists", "prefixes", "words"}
-BACKENDS_SHARE: Final = {("files", "sqlite")}  # the index of its files is such a database
+BACKENDS_SHARE: Final = {
+    ("files", "sqlite"),  # the index of its files is such a database
+    ("supabase", "postgres"),  # its tables are that one's, behind another door
+}
+BACKENDS_USE: Final = {"failures", "http"}
 
 IMPORT_LAMINA_LOADS: Final = {"lamina"}
 USING_A_STACK_LOADS: Final = {
@@ -117,6 +121,8 @@ def neighbours(importer: tuple[str, ...], target: tuple[str, ...]) -> bool:
         return True
     if importer[0] == "domains":
         return target[1] in DOMAINS_SHARE
+    if target[1] in BACKENDS_USE:
+        return importer[0] == "backends"
     return importer[0] == "backends" and (importer[1], target[1]) in BACKENDS_SHARE
 
 
