@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lamina.domains.documents import Find, Read, ReadAt, ReadMany, Remove, Update, Write, WriteMany
+from lamina.domains.documents import (
+    Find,
+    Read,
+    ReadAt,
+    ReadMany,
+    Remove,
+    Update,
+    Write,
+    WriteAt,
+    WriteMany,
+)
 from lamina.domains.keyvalue import (
     Append,
     CompareAndSet,
@@ -41,6 +51,7 @@ from lamina.domains.vectors import (
     ListIds,
     Namespaces,
     Nearest,
+    NearestPage,
     Upsert,
     UpsertMany,
 )
@@ -73,6 +84,7 @@ SAMPLES: Final[dict[str, tuple[Operation[Any], ...]]] = {
         Read("a"),
         ReadAt("/a"),
         Write("a", "text"),
+        WriteAt("/a", "a", "text"),
         Update("a", "text"),
         Remove("a"),
         Find(),
@@ -86,6 +98,7 @@ SAMPLES: Final[dict[str, tuple[Operation[Any], ...]]] = {
         Drop("a"),
         DropWhere(None),
         Nearest(_VECTOR),
+        NearestPage(_VECTOR),
         Namespaces(),
         Info(),
         ListIds(),

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import replace
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from lamina.backends.files.index import Entry, Index, Upload, is_digest
 from lamina.backends.files.locks import FileLock
@@ -16,6 +16,9 @@ from lamina.errors import Corrupt, Invalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+Allowed: TypeAlias = "Callable[[str | None], None]"
+"""Raises if a write may not replace what has that digest, None for nothing."""
 
 _BUSY: Final = 10.0  # seconds to wait for others to open the same root
 
@@ -91,11 +94,12 @@ class Disk:
             seen = found
         return None
 
-    def put(self, entry: Entry, chunks: Iterable[bytes]) -> Entry:
-        """Write one object; return its entry with digest and size."""
+    def put(self, entry: Entry, chunks: Iterable[bytes], *, allowed: Allowed | None) -> Entry:
+        """Write one object if *allowed* does not refuse; return its entry with digest and size."""
         with self.tree.receive(chunks) as written:
             entry = replace(entry, digest=written.digest, size=written.size)
             with self.index.writing() as change:
+                self._allow(allowed, entry.scope, entry.key)
                 self.tree.place(written)
                 old = change.put(entry)
         self._retire(old)
@@ -125,8 +129,19 @@ class Disk:
             self.tree.place_part(upload.id, number, written)
         return written.digest
 
-    def finish(self, scope: str, key: str, name: str, parts: tuple[str, ...], now: float) -> Entry:
-        """Make an object of an upload's parts; asked again, return what the first time made.
+    def finish(
+        self,
+        scope: str,
+        key: str,
+        name: str,
+        parts: tuple[str, ...],
+        now: float,
+        *,
+        allowed: Allowed | None,
+    ) -> Entry:
+        """Make an object of an upload's parts if *allowed* does not refuse.
+
+        Asked again, it returns what the first time made.
 
         Raises:
             Invalid: There is no such upload, or a part was not written.
@@ -143,6 +158,7 @@ class Disk:
                 with self.index.writing() as change:
                     if not change.end(scope, key, name):
                         raise _no_upload()
+                    self._allow(allowed, scope, key)
                     self.tree.place(written)
                     old = change.put(entry)
         except (FileNotFoundError, Invalid) as error:
@@ -160,6 +176,13 @@ class Disk:
         if ended:
             self._discard(name)
         return ended
+
+    def _allow(self, allowed: Allowed | None, scope: str, key: str) -> None:
+        """Ask with the digest of what is there; no other can write until the change ends."""
+        if allowed is None:
+            return
+        found = self.index.find(scope, key)
+        allowed(None if found is None else found.digest)
 
     def _finished(self, scope: str, key: str, name: str) -> Entry:
         found = self.index.find(scope, key)

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from lamina.backend import serves
-from lamina.backends.files.disk import Disk
+from lamina.backends.files.disk import Allowed, Disk
 from lamina.backends.files.failures import disk_failures
 from lamina.backends.files.index import Entry, Upload
 from lamina.domains.media import (
@@ -28,7 +28,9 @@ from lamina.domains.media import (
     PutPart,
     ReadRange,
     Sign,
+    check_condition,
     check_range,
+    has_condition,
     metadata_of,
 )
 from lamina.domains.store import Check
@@ -115,14 +117,14 @@ class FilesMedia(MediaBackend):
         )
         return None if found is None else Chunk(found[0], _info(found[1]))
 
-    @serves(Put)
+    @serves(Put, "conditional")
     async def put(self, op: Put) -> Info:
-        now = self.runtime.wall()
+        now, allowed = self.runtime.wall(), _condition(op)
 
         def work(disk: Disk) -> Entry:
             metadata_of(op.metadata)
             entry = Entry(op.scope, op.key, "", 0, op.type, op.metadata.data, now)
-            return disk.put(entry, (op.data,))
+            return disk.put(entry, (op.data,), allowed=allowed)
 
         return _info(await self._run(work))
 
@@ -146,11 +148,15 @@ class FilesMedia(MediaBackend):
         upload = Upload(op.upload, op.scope, op.key, "", b"", self.runtime.wall())
         return await self._run(lambda disk: disk.put_part(upload, op.number, op.data))
 
-    @serves(Finish)
+    @serves(Finish, "conditional")
     async def finish(self, op: Finish) -> Info:
-        now = self.runtime.wall()
+        now, allowed = self.runtime.wall(), _condition(op)
         return _info(
-            await self._run(lambda disk: disk.finish(op.scope, op.key, op.upload, op.parts, now))
+            await self._run(
+                lambda disk: disk.finish(
+                    op.scope, op.key, op.upload, op.parts, now, allowed=allowed
+                )
+            )
         )
 
     @serves(Abort)
@@ -200,6 +206,10 @@ class FilesMedia(MediaBackend):
         pool.shutdown()
         with disk_failures():
             self._disk.close()
+
+
+def _condition(op: Put | Finish) -> Allowed | None:
+    return (lambda etag: check_condition(op, etag)) if has_condition(op) else None
 
 
 def _info(entry: Entry) -> Info:

@@ -19,6 +19,7 @@ from lamina.domains.documents import (
     Remove,
     Update,
     Write,
+    WriteAt,
     WriteMany,
 )
 from lamina.domains.documents.metadata import metadata_of
@@ -63,6 +64,16 @@ class MemoryDocuments(DocumentsBackend):
     @serves(Write)
     async def write(self, op: Write) -> None:
         self._write(op, op.scope)
+
+    @serves(WriteAt)
+    async def write_at(self, op: WriteAt) -> str:
+        owner = self._paths.get((op.scope, op.path))
+        if owner is None and (op.scope, op.id) in self._documents:
+            msg = "the document with this id has another path"
+            raise Conflict(msg)
+        write = Write(owner or op.id, op.content, op.metadata, op.path)
+        self._write(write, op.scope)
+        return write.id
 
     @serves(WriteMany)
     async def write_many(self, op: WriteMany) -> tuple[Outcome[None], ...]:

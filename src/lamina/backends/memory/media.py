@@ -23,6 +23,7 @@ from lamina.domains.media import (
     Put,
     PutPart,
     ReadRange,
+    check_condition,
     check_range,
     metadata_of,
 )
@@ -76,10 +77,11 @@ class MemoryMedia(MediaBackend):
         check_range(op, found.info.etag)
         return Chunk(found.data[op.start : op.start + op.length], found.info)
 
-    @serves(Put)
+    @serves(Put, "conditional")
     async def put(self, op: Put) -> Info:
         metadata = metadata_of(op.metadata)
         etag = await _digest(op.data)
+        self._check(op)
         info = Info(op.key, len(op.data), etag, op.type, metadata, self.runtime.wall())
         self._objects[op.scope, op.key] = _Object(op.data, info)
         return info
@@ -98,7 +100,7 @@ class MemoryMedia(MediaBackend):
         upload.parts[op.number, etag] = op.data
         return etag
 
-    @serves(Finish)
+    @serves(Finish, "conditional")
     async def finish(self, op: Finish) -> Info:
         place = (op.scope, op.key)
         if op.upload not in self._uploads:
@@ -111,8 +113,10 @@ class MemoryMedia(MediaBackend):
             raise Invalid(msg) from error
         data = await asyncio.to_thread(b"".join, parts)
         etag = await _digest(data)
-        if self._uploads.pop(op.upload, None) is None:  # ended by somebody else meanwhile
+        if op.upload not in self._uploads:  # ended by somebody else meanwhile
             return self._finished(op)
+        self._check(op)
+        del self._uploads[op.upload]
         info = Info(op.key, len(data), etag, upload.type, upload.metadata, self.runtime.wall())
         self._objects[place] = _Object(data, info, op.upload)
         return info
@@ -144,6 +148,10 @@ class MemoryMedia(MediaBackend):
     @serves(Check)
     async def check(self, op: Check) -> None:
         del op
+
+    def _check(self, op: Put | Finish) -> None:
+        found = self._objects.get((op.scope, op.key))
+        check_condition(op, None if found is None else found.info.etag)
 
     def _upload(self, op: PutPart | Finish) -> _Upload:
         found = self._uploads.get(op.upload)

@@ -19,12 +19,14 @@ from lamina.domains.vectors import (
     Match,
     Namespaces,
     Nearest,
+    NearestPage,
     Record,
     Upsert,
     UpsertMany,
     VectorsBackend,
 )
 from lamina.domains.vectors.options import check_options
+from lamina.domains.vectors.pages import page_of, so_far
 from lamina.embed import default_embedder, embedded
 from lamina.errors import StorageError
 from lamina.threads import OneThread
@@ -93,6 +95,10 @@ class MemoryVectors(VectorsBackend):
     @serves(Nearest)
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         return await self._thread.run(self._search, op)
+
+    @serves(NearestPage)
+    async def nearest_page(self, op: NearestPage) -> Page[Match]:
+        return page_of(op, await self.nearest(so_far(op)))
 
     @serves(Namespaces)
     async def namespaces(self, op: Namespaces) -> tuple[str, ...]:

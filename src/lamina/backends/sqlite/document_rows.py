@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lamina.backends.sqlite.connection import Schema
-from lamina.domains.documents import Document
+from lamina.domains.documents import Document, Write
 from lamina.domains.documents.metadata import metadata_of
 from lamina.errors import Conflict
 from lamina.values import FrozenDict, Json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from sqlite3 import Connection
 
-    from lamina.domains.documents import Update, Write
+    from lamina.domains.documents import Update, WriteAt
 
 # Emoji and currencies newer than the tokenizer's table, which takes what it lacks for letters.
 _SYMBOLS: Final = "".join(map(chr, (*range(0x20A0, 0x20D0), *range(0x1F000, 0x1FB00))))
@@ -100,6 +100,23 @@ def write(rows: Connection, op: Write, scope: str, now: float) -> None:
             raise Conflict(msg)
     values = {"scope": scope, "id": op.id, "path": op.path, "now": now, "content": op.content}
     rows.execute(_WRITE, {**values, "metadata": metadata, "odd": odd})
+
+
+def write_at(rows: Connection, op: WriteAt, now: float) -> str:
+    """Write a whole document at a path; return its id.
+
+    Raises:
+        Conflict: The id is that of a document elsewhere.
+        Invalid: Its metadata is not an object.
+    """
+    query = "SELECT id FROM documents WHERE scope = ? AND path = ?"
+    found = rows.execute(query, (op.scope, op.path)).fetchone()
+    if found is None and read(rows, op.scope, op.id) is not None:
+        msg = "the document with this id has another path"
+        raise Conflict(msg)
+    id_ = op.id if found is None else str(found[0])
+    write(rows, Write(id_, op.content, op.metadata, op.path), op.scope, now)
+    return id_
 
 
 def update(rows: Connection, op: Update, now: float) -> int | None:

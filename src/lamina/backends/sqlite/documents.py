@@ -20,6 +20,7 @@ from lamina.domains.documents import (
     Remove,
     Update,
     Write,
+    WriteAt,
     WriteMany,
 )
 from lamina.domains.documents.pages import Place, Sorting
@@ -87,6 +88,11 @@ class SqliteDocuments(DocumentsBackend):
     async def write(self, op: Write) -> None:
         now = self.runtime.wall()
         await self._database.write(lambda rows: stored.write(rows, op, op.scope, now))
+
+    @serves(WriteAt)
+    async def write_at(self, op: WriteAt) -> str:
+        now = self.runtime.wall()
+        return await self._database.write(lambda rows: stored.write_at(rows, op, now))
 
     @serves(WriteMany)
     async def write_many(self, op: WriteMany) -> tuple[Outcome[None], ...]:

@@ -24,12 +24,14 @@ from lamina.domains.vectors import (
     Match,
     Namespaces,
     Nearest,
+    NearestPage,
     Record,
     Upsert,
     UpsertMany,
     VectorsBackend,
 )
 from lamina.domains.vectors.options import check_options
+from lamina.domains.vectors.pages import page_of, so_far
 from lamina.embed import default_embedder, embedded
 from lamina.errors import Invalid, StackError, StorageError
 from lamina.threads import OneThread
@@ -161,6 +163,10 @@ class SqliteVectors(VectorsBackend):
             return tuple(match for match in found if match is not None)
 
         return await self._database.read(told) if hits else ()
+
+    @serves(NearestPage)
+    async def nearest_page(self, op: NearestPage) -> Page[Match]:
+        return page_of(op, await self.nearest(so_far(op)))
 
     @serves(Namespaces)
     async def namespaces(self, op: Namespaces) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from lamina.domains.documents.operations import (
     Remove,
     Update,
     Write,
+    WriteAt,
     WriteMany,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "Remove",
     "Update",
     "Write",
+    "WriteAt",
     "WriteMany",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from lamina.backend import Backend
@@ -22,6 +23,7 @@ from lamina.domains.documents.operations import (
     Remove,
     Update,
     Write,
+    WriteAt,
     WriteMany,
 )
 
@@ -60,6 +62,13 @@ class Documents(Facade):
             Conflict: Another document has that *path*.
         """
         return self._write(Write(key, value, _json(metadata), path, scope=self._scope))
+
+    def set_at(
+        self, path: str, value: str, /, *, metadata: Mapping[str, Any] | None = None
+    ) -> Coroutine[Any, Any, str]:
+        """Store text and metadata at *path*, in the document there or in a new one; give its id."""
+        op = WriteAt(path, token_hex(16), value, _json(metadata), scope=self._scope)
+        return self.bound.send(op)
 
     def update(
         self,

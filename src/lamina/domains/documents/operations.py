@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, cast, final
+from typing import Any, Final, Literal, Self, cast, final
 
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict
@@ -40,6 +40,9 @@ class Found:
     score: float
 
 
+_PATHS: Final = "\0paths"  # no id has a NUL
+
+
 @operation("documents")
 class Read(Operation[Document | None]):
     """Read one document by id."""
@@ -48,7 +51,7 @@ class Read(Operation[Document | None]):
     fresh: bool = False
 
     def tags(self) -> tuple[str, ...]:
-        return (self.tag(self.id),)
+        return (self.tag(self.id), self.tag(_PATHS))  # a write at a path may be to any id
 
 
 @operation("documents")
@@ -76,6 +79,22 @@ class Write(Operation[None]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.id), self.tag())
+
+
+@operation("documents", writes=True, idempotent=True)
+class WriteAt(Operation[str]):
+    """Write a whole document at *path*: the one that is there, or a new one; gives its id.
+
+    A new one gets *id*, which no document may have at another path: that is a ``Conflict``.
+    """
+
+    path: Key
+    id: Key
+    content: Text
+    metadata: Json = EMPTY
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(_PATHS), self.tag())
 
 
 @operation("documents", writes=True, idempotent=False)
@@ -153,7 +172,7 @@ class ReadMany(Batch[Document | None]):
     single = Read
 
     def tags(self) -> tuple[str, ...]:
-        return tuple(self.tag(id_) for id_ in self.ids)
+        return (*(self.tag(id_) for id_ in self.ids), self.tag(_PATHS))
 
     def singles(self) -> tuple[Read, ...]:
         return tuple(Read(id_, self.fresh, scope=self.scope) for id_ in self.ids)

@@ -15,7 +15,9 @@ from lamina.domains.media.operations import (
     PutPart,
     ReadRange,
     Sign,
+    check_condition,
     check_range,
+    has_condition,
     metadata_of,
 )
 from lamina.domains.media.sources import BytesSource, FileSource, Source
@@ -41,6 +43,8 @@ __all__ = [
     "Reader",
     "Sign",
     "Source",
+    "check_condition",
     "check_range",
+    "has_condition",
     "metadata_of",
 ]

@@ -142,25 +142,30 @@ class Media(Facade):
         *,
         type: str = "application/octet-stream",  # noqa: A002  # the domain's word
         metadata: Mapping[str, Any] | None = None,
+        if_absent: bool = False,
+        if_etag: str | None = None,
     ) -> None:
         """Store bytes, or what a ``Source`` gives, in parts of 8 MiB; visible all at once.
 
-        If it fails or is cancelled, what was uploaded is thrown away in the background.
+        *if_absent*: only if there is no object yet. *if_etag*: only in place of that version. If
+        it fails or is cancelled, what was uploaded is thrown away in the background.
 
         Raises:
+            Conflict: What is there is not as asked.
+            Unsupported: The backend knows no such conditions.
             Invalid: *value* is neither, *metadata* is no JSON, or the source misbehaves.
         """
         data = Json.of(metadata) if metadata else EMPTY
         if isinstance(value, bytes) and len(value) <= PART:
-            await self._put(Put(key, value, type, data, scope=self._scope))
+            await self._put(Put(key, value, type, data, if_absent, if_etag, scope=self._scope))
             return
         begin = Begin(key, type, data, scope=self._scope)
         source = source_of(value)
         first = await read_part(source, 0, PART)
         if len(first) < PART:
-            await self._put(Put(key, first, type, data, scope=self._scope))
+            await self._put(Put(key, first, type, data, if_absent, if_etag, scope=self._scope))
             return
-        await Upload(self.bound, begin).run(source, first)
+        await Upload(self.bound, begin, if_absent=if_absent, if_etag=if_etag).run(source, first)
 
     def head(self, key: str, /, *, fresh: bool = False) -> Coroutine[Any, Any, Info | None]:
         """Return size, etag, type and metadata."""

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict, Corrupt, Invalid
 from lamina.fields import shown
-from lamina.operation import Operation, operation
+from lamina.operation import Operation, Send, operation
 from lamina.values import EMPTY, Count, FrozenDict, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
@@ -87,6 +87,34 @@ def check_range(op: ReadRange, etag: str) -> None:
         raise Conflict(msg)
 
 
+def has_condition(op: Put | Finish) -> bool:
+    """Tell whether it is to be carried out only where a condition holds.
+
+    Raises:
+        Invalid: It has two conditions.
+    """
+    if op.if_absent and op.if_etag is not None:
+        msg = "if_absent and if_etag cannot both hold"
+        raise Invalid(msg)
+    return op.if_absent or op.if_etag is not None
+
+
+def check_condition(op: Put | Finish, etag: str | None) -> None:
+    """Refuse a write whose condition does not hold where *etag* is stored, None for nothing.
+
+    Raises:
+        Invalid: It has two conditions.
+        Conflict: There is an object that must not be, or not the one that must.
+    """
+    has_condition(op)
+    if op.if_absent and etag is not None:
+        msg = "there is an object already"
+        raise Conflict(msg)
+    if op.if_etag not in {None, etag}:
+        msg = "the object is not the version that was to be replaced"
+        raise Conflict(msg)
+
+
 def metadata_of(data: Json) -> Mapping[str, Any]:
     """Return the metadata that an operation carries, frozen.
 
@@ -106,15 +134,34 @@ def metadata_of(data: Json) -> Mapping[str, Any]:
 
 @operation("media", writes=True, idempotent=True)
 class Put(Operation[Info]):
-    """Write a whole object in one go."""
+    """Write a whole object in one go; ``Conflict`` if what is there is not as asked.
+
+    *if_absent*: only if there is none. *if_etag*: only in place of the version with that etag.
+    """
 
     key: Key
     data: bytes
     type: str = "application/octet-stream"
     metadata: Json = EMPTY
+    if_absent: bool = False
+    if_etag: str | None = None
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())
+
+    async def settle(self, outcome: Info | Conflict, send: Send) -> Info:
+        if not isinstance(outcome, Conflict):
+            return outcome
+        size = len(self.data)
+        found: Chunk | None = await send(
+            ReadRange(self.key, length=size + 1, fresh=True, scope=self.scope)
+        )
+        if found is None or found.data != self.data or not self._describes(found.info):
+            raise outcome
+        return found.info
+
+    def _describes(self, info: Info) -> bool:
+        return info.type == self.type and Json.of(info.metadata) == self.metadata
 
 
 @operation("media", writes=True, idempotent=False)
@@ -144,11 +191,14 @@ class Finish(Operation[Info]):
     """Make the object of an upload's parts, all at once; *parts* are their etags in order.
 
     Finishing again what was finished gives the same answer, unless the key was written since.
+    *if_absent* and *if_etag* are those of ``Put``.
     """
 
     key: Key
     upload: Key
     parts: tuple[str, ...]
+    if_absent: bool = False
+    if_etag: str | None = None
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())

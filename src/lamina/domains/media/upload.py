@@ -24,9 +24,13 @@ class Upload:
     that raises is not caught.
     """
 
-    def __init__(self, bound: Bound, begin: Begin) -> None:
+    def __init__(
+        self, bound: Bound, begin: Begin, *, if_absent: bool = False, if_etag: str | None = None
+    ) -> None:
         self._bound = bound
         self._begin = begin
+        self._if_absent = if_absent
+        self._if_etag = if_etag
 
     async def run(self, source: Source, first: bytes) -> None:
         """Send *first*, which was read already, and what follows it.
@@ -64,7 +68,8 @@ class Upload:
             etags.append(await send(op))
             offset += len(part)
             part = await read_part(source, offset, PART)
-        await send(Finish(key, name, tuple(etags), scope=scope))
+        finish = Finish(key, name, tuple(etags), self._if_absent, self._if_etag, scope=scope)
+        await send(finish)
 
     async def _abandon(self, task: asyncio.Task[str]) -> None:
         await asyncio.wait({task})

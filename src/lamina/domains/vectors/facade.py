@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, overload
 from lamina.backend import Backend
 from lamina.domains.store import Facade, every, values_of
 from lamina.filters import Filter
-from lamina.values import EMPTY, Json, Outcome, SparseVector, Vector, check_type, each_of
+from lamina.values import EMPTY, Json, Outcome, Page, SparseVector, Vector, check_type, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
@@ -23,12 +23,13 @@ from lamina.domains.vectors.operations import (
     Match,
     Namespaces,
     Nearest,
+    NearestPage,
     Record,
     Upsert,
     UpsertMany,
 )
 
-Given: TypeAlias = str | Vector | SparseVector
+Given: TypeAlias = str | Vector | SparseVector | tuple[Vector, SparseVector]
 
 
 @final
@@ -57,7 +58,7 @@ class Vectors(Facade):
         metadata: Mapping[str, Any] | None = None,
         namespace: str = "",
     ) -> Coroutine[Any, Any, None]:
-        """Store a text, which the backend embeds, or a vector; replaces the whole record."""
+        """Store a text, which the backend embeds, a vector or a pair; replaces the whole record."""
         data = Json.of(metadata) if metadata else EMPTY
         dense, sparse, text = _given(value)
         return self._upsert(Upsert(key, dense, sparse, text, data, namespace, scope=self._scope))
@@ -86,11 +87,32 @@ class Vectors(Facade):
         namespace: str = "",
         fresh: bool = False,
     ) -> Coroutine[Any, Any, tuple[Match, ...]]:
-        """Return the *top_k* records nearest to *query*, a text or a vector, best first."""
+        """Return the *top_k* records nearest to *query*, best first.
+
+        It is a text, a dense or a sparse vector, or on a hybrid index a pair of them.
+        """
         dense, sparse, text = _given(query)
         return self._nearest(
             Nearest(dense, sparse, text, top_k, filter, namespace, fresh, scope=self._scope)
         )
+
+    def matches(
+        self,
+        query: Given,
+        /,
+        *,
+        filter: Filter | None = None,  # noqa: A002  # the domain's word
+        namespace: str = "",
+        limit: int = 100,
+    ) -> AsyncIterator[Match]:
+        """Iterate over all records, nearest to *query* first, by pages of about *limit*."""
+        dense, sparse, text = _given(query)
+
+        def ask(at: str | None) -> Coroutine[Any, Any, Page[Match]]:
+            op = NearestPage(dense, sparse, text, filter, namespace, at, limit, scope=self._scope)
+            return self.bound.send(op)
+
+        return every(ask)
 
     def scan(
         self, prefix: str = "", *, namespace: str = "", limit: int = 100
@@ -159,4 +181,6 @@ def _given(value: Given) -> tuple[Vector | None, SparseVector | None, str | None
         return value, None, None
     if isinstance(value, SparseVector):
         return None, value, None
+    if isinstance(value, tuple) and len(value) == 2:
+        return value[0], value[1], None
     return None, None, value

@@ -120,6 +120,26 @@ class Nearest(Operation[tuple[Match, ...]]):
 
 
 @operation("vectors")
+class NearestPage(Operation[Page[Match]]):
+    """Find all records that meet *filter*, nearest first, one page; *limit* is a hint.
+
+    Writes between two pages may hide or repeat records. The cursor may stand for something that
+    the service holds, which asking moves on: with one it is not repeated, and no cache keeps it.
+    """
+
+    vector: Vector | None = None
+    sparse: SparseVector | None = None
+    text: Text | None = None
+    filter: Filter | None = None
+    namespace: str = ""
+    cursor: str | None = None
+    limit: Count = 100
+
+    def repeatable(self) -> bool:
+        return self.cursor is None
+
+
+@operation("vectors")
 class Namespaces(Operation[tuple[str, ...]]):
     """List the namespaces that hold records, sorted."""
 

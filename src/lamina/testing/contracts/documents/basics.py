@@ -11,6 +11,7 @@ from lamina.domains.documents import (
     ReadMany,
     Remove,
     Write,
+    WriteAt,
     WriteMany,
 )
 from lamina.errors import Conflict, Invalid
@@ -101,6 +102,30 @@ class BasicDocuments(BackendContract[Documents]):
             found = await store.by_path("/p")
             assert found is not None
             assert (found.id, found.content) == ("a", "seven")
+
+    async def test_writes_at_a_path_what_is_there_or_a_new_document(self) -> None:
+        async with self.opened(Read, ReadAt, Write, WriteAt) as store:
+            await store.set("a", "one", path="/p", metadata={"n": 1})
+            assert await store.set_at("/p", "two") == "a"
+            found = await store.get("a")
+            assert found is not None
+            assert (found.content, found.version, found.path) == ("two", 2, "/p")
+            assert dict(found.metadata) == {}
+            new = await store.set_at("/q", "three", metadata={"n": 3})
+            assert new != "a"
+            assert await store.set_at("/q", "four") == new
+            at = await store.by_path("/q")
+            assert at is not None
+            assert (at.id, at.content, at.version) == (new, "four", 2)
+            assert await store.bound.send(WriteAt("/q", new, "five")) == new
+            with pytest.raises(Conflict):
+                await store.bound.send(WriteAt("/r", "a", "six"))
+            assert await store.by_path("/r") is None
+            await store.set("b", "no path")
+            with pytest.raises(Conflict):
+                await store.bound.send(WriteAt("/r", "b", "six"))
+            assert await store.scoped("acme").set_at("/p", "seven") != "a"
+            assert [one.id async for one in store.scan()] == sorted(["a", "b", new])
 
     async def test_answers_a_batch_in_the_order_asked(self) -> None:
         async with self.opened(ReadMany, WriteMany) as store:

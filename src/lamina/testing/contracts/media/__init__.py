@@ -1,10 +1,11 @@
 """What every media backend must do."""
 
 from lamina.testing.contracts.media.basics import BasicMedia
+from lamina.testing.contracts.media.conditions import ConditionalMedia
 from lamina.testing.contracts.media.transfers import TransferredMedia
 
 
-class MediaContract(BasicMedia, TransferredMedia):
+class MediaContract(BasicMedia, ConditionalMedia, TransferredMedia):
     """Define ``backend()``, which gives a new, empty media backend."""
 
 

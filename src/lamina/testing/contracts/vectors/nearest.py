@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from lamina.domains.vectors import Info, Nearest, Upsert, UpsertMany, Vectors
+from lamina.domains.vectors import Info, Nearest, NearestPage, Upsert, UpsertMany, Vectors
 from lamina.errors import Invalid, Unsupported
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.contracts.filters import FILTERS, METADATA
@@ -95,6 +95,16 @@ class NearestVectors(BackendContract[Vectors]):
         assert told == sorted(told, reverse=True), condition
         few = await store.search(self.numbers(5), top_k=2, filter=condition)
         assert [hit.id for hit in few] == [hit.id for hit in hits[:2]], condition
+
+    async def test_gives_all_matches_page_by_page(self) -> None:
+        async with self.opened(NearestPage, Nearest, UpsertMany) as store:
+            await self.filled(store, 60)
+            query = self.numbers(1000)
+            best = await store.search(query, top_k=100)
+            for limit in (7, 60, 100):
+                assert [one async for one in store.matches(query, limit=limit)] == [*best]
+            page = await store.bound.send(NearestPage(query, namespace="none"))
+            assert (page.items, page.next) == ((), None)
 
     async def test_finds_what_was_written_last(self) -> None:
         async with self.opened(Nearest, Upsert) as store:
