@@ -25,7 +25,7 @@ FILES: Final = sorted(SOURCE.rglob("*.py"))
 ORDER: Final = (
     {"errors"},
     {"values", "context", "threads", "plan"},
-    {"filters"},
+    {"filters", "blocking"},
     {"fields"},
     {"operation"},
     {"runtime"},
