@@ -224,8 +224,8 @@ def test_production_says_what_is_missing_and_what_there_is() -> None:
     for name in (
         "REDIS_URL",
         "UPSTASH_VECTOR_REST_TOKEN",
-        "SUPABASE_SERVICE_KEY",
-        "S3_BUCKET_NAME",
+        "SUPABASE_SERVICE_KEY or SUPABASE_SERVICE_ROLE_KEY or SUPABASE_KEY",
+        "S3_BUCKET_NAME or S3_BUCKET or AWS_S3_BUCKET",
     ):
         assert f"missing, set {name}; without it" in told
     assert "set SUPABASE_URL" not in told

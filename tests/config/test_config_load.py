@@ -14,6 +14,7 @@ from lamina.backends.memory import MemoryKeyValue
 from lamina.config import Settings, load
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options
 from lamina.embed import Embedder
+from lamina.errors import StackError
 from lamina.index.dense import Metric
 from lamina.index.kinds import Kind
 from lamina.layers.cache import Cache
@@ -266,3 +267,20 @@ def test_approximate_search_is_an_option_of_sqlite(tmp_path: Path) -> None:
     made: Any = read(tmp_path, "[vectors]\nann = true").sections["vectors"].make()
 
     assert made.ann is True
+
+
+def test_the_first_of_several_variables_that_is_set_counts(tmp_path: Path) -> None:
+    text = "[keyvalue]\npath = '${DB|OTHER_DB}'\n[media]\nroot = '${ROOT|BASE?}'\n"
+    path = tmp_path / "x.db"
+
+    settings = read(tmp_path, text, {"OTHER_DB": str(path)})
+
+    keyvalue: Any = settings.sections["keyvalue"].make()
+    media: Any = settings.sections["media"].make()
+    assert keyvalue._database.path == path
+    assert media.root == tmp_path / "home" / "media"
+
+
+def test_names_all_variables_that_would_do(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="missing, set DB or OTHER_DB; without it"):
+        read(tmp_path, "[keyvalue]\npath = '${DB|OTHER_DB}/${NAME?}'\n")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[str, ...]
 ENVIRONMENT: Final = "environment"
-_VARIABLE: Final = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)")
+_NAME: Final = "[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE: Final = re.compile(rf"\$(?:(\$)|\{{({_NAME}(?:\|{_NAME})*)(\?)?\}}|\{{)")
 
 
 @final
@@ -53,7 +54,11 @@ class Merged:
         return found
 
     def interpolate(self, environ: Mapping[str, str], problems: Problems) -> None:
-        """Put variables in the place of ``${NAME}``; ``$$`` stands for one ``$`` before ``{``."""
+        """Put variables in the place of ``${NAME}``; ``$$`` stands for one ``$`` before ``{``.
+
+        ``${NAME|OTHER}`` takes the first that is set; with ``?`` at the end, ``${NAME?}``, the
+        setting is as good as not there when none is.
+        """
         self._fill(self.tree, (), environ, problems)
 
     def _lay(self, below: dict[str, Any], above: Mapping[str, Any], label: str, at: Path) -> None:
@@ -79,11 +84,13 @@ class Merged:
                 self._fill(cast("dict[str, Any]", value), path, environ, problems)
             elif isinstance(value, str) and not isinstance(value, Told) and "${" in value:
                 filled, lacking = _filled(value, environ)
+                needed = [names for names in lacking if names != _OPTIONAL]
                 if lacking:
                     del tree[key]
+                if needed:
                     self.missing.add(path)
-                    problems.add(self.where(path), self._lacking(path, lacking))
-                else:
+                    problems.add(self.where(path), self._lacking(path, needed))
+                elif not lacking:
                     tree[key] = Told(filled)
                     self._filled_from[path] = " and ".join(_names(value))
 
@@ -99,23 +106,27 @@ class Merged:
         return f"; without it {domain[0]} has no {backend}" if isinstance(backend, str) else ""
 
 
+_OPTIONAL: Final = "?"
+
+
 def _filled(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
     lacking: list[str] = []
 
     def replaced(match: re.Match[str]) -> str:
         if match[1]:
             return "$"
-        name = match[2] or ""
-        value = environ.get(name, "")
+        names = (match[2] or "").split("|")
+        value = next((environ[name] for name in names if environ.get(name)), "")
         if not value:
-            lacking.append(name)
+            lacking.append(_OPTIONAL if match[3] else " or ".join(names))
         return value
 
     return _VARIABLE.sub(replaced, text), lacking
 
 
 def _names(text: str) -> list[str]:
-    return [match[2] for match in _VARIABLE.finditer(text) if match[2]]
+    found = [match[2] for match in _VARIABLE.finditer(text) if match[2]]
+    return [names.replace("|", " or ") for names in found]
 
 
 def _shown(step: str) -> str:

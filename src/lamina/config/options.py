@@ -58,7 +58,7 @@ class BackendOptions(Options):
     def arguments(self, home: Path, domain: str) -> dict[str, Any]:
         """Return what its constructor takes; data without a place of its own goes to *home*."""
         del home, domain
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, by_alias=True)
 
 
 class MemoryOptions(BackendOptions):
@@ -88,20 +88,23 @@ class FilesOptions(BackendOptions):
         return {**told, "root": _place(self.root, home / domain)}
 
 
-class _Embeds(BackendOptions):
+class Embeds(BackendOptions):
+    """Of a backend that embeds text itself: *embedder* ``auto`` takes the best installed."""
+
     embedder: Literal["auto", "wordllama", "lexical"] = "auto"
     metric: Literal["cosine", "dot", "euclidean"] | None = None
-    kind: Literal["dense", "sparse", "hybrid"] | None = None
 
     def arguments(self, home: Path, domain: str) -> dict[str, Any]:
         return {**super().arguments(home, domain), "embedder": _embedder(self.embedder)}
 
 
-class MemoryVectorsOptions(_Embeds):
-    """Vectors in memory; *embedder* ``auto`` takes the best that is installed."""
+class MemoryVectorsOptions(Embeds):
+    """Vectors in memory."""
+
+    kind: Literal["dense", "sparse", "hybrid"] | None = None
 
 
-class SqliteVectorsOptions(_Embeds, SqliteOptions):
+class SqliteVectorsOptions(MemoryVectorsOptions, SqliteOptions):
     """Vectors in a database file; *ann* searches approximately where that is faster."""
 
     ann: bool | None = None

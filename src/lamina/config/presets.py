@@ -44,8 +44,21 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             token="${UPSTASH_VECTOR_REST_TOKEN}",  # noqa: S106  # the name of a variable
         ),
         "documents": _section(
-            "supabase", 5.0, cache=30.0, url="${SUPABASE_URL}", key="${SUPABASE_SERVICE_KEY}"
+            "supabase",
+            5.0,
+            cache=30.0,
+            url="${SUPABASE_URL}",
+            key="${SUPABASE_SERVICE_KEY|SUPABASE_SERVICE_ROLE_KEY|SUPABASE_KEY}",
         ),
-        "media": _section("s3", 60.0, bucket="${S3_BUCKET_NAME}"),
+        "media": _section(
+            "s3",
+            60.0,
+            bucket="${S3_BUCKET_NAME|S3_BUCKET|AWS_S3_BUCKET}",
+            endpoint="${S3_ENDPOINT_URL|AWS_ENDPOINT_URL_S3|AWS_ENDPOINT_URL?}",
+            region="${AWS_REGION|AWS_DEFAULT_REGION|S3_REGION?}",
+            access_key="${AWS_ACCESS_KEY_ID|S3_ACCESS_KEY_ID?}",
+            secret_key="${AWS_SECRET_ACCESS_KEY|S3_SECRET_ACCESS_KEY?}",  # noqa: S106  # names
+            session_token="${AWS_SESSION_TOKEN?}",  # noqa: S106  # the name of a variable
+        ),
     },
 }
