@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from lamina.bot.chat.shown import failure
+from lamina.bot.remedies import remedy
 from lamina.errors import LaminaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lamina.domains.store import Facade
     from lamina.storage import UnifiedStorage
 
 _EXTRAS: Final = {
@@ -111,24 +115,30 @@ def _home(home: Path) -> Check:
 
 
 async def _opened(storage: UnifiedStorage) -> list[Check]:
+    """Open and ask each store by itself: one that is broken hides nothing about the others."""
+    within = storage.connect_timeout
     try:
-        async with storage:
-            return [*await _round_trips(storage), await _embedder(storage)]
-    except (LaminaError, OSError) as error:
-        return [Check("opening", "broken", failure(error), "see the settings of that backend")]
+        asked = (_round_trip(name, store, within) for name, store in storage.stores().items())
+        checks = await asyncio.gather(*asked)
+        return [*checks, await _embedder(storage)]
+    finally:
+        await storage.close()
 
 
-async def _round_trips(storage: UnifiedStorage) -> list[Check]:
-    checks: list[Check] = []
-    for name, one in (await storage.status()).items():
-        if one["healthy"]:
-            told = f"{one['backend']} answered in {1000 * one['seconds']:.1f} ms"
-            checks.append(Check(name, "ok", told))
-        else:
-            told = f"{one['backend']}: {one['error']}"
-            fix = f"check the [{name}] settings and that the backend runs"
-            checks.append(Check(name, "broken", told, fix))
-    return checks
+async def _round_trip(name: str, store: Facade, within: float) -> Check:
+    backend = store.bound.backend
+    try:
+        async with asyncio.timeout(within):
+            await store.open()
+            began = perf_counter()
+            await store.check()
+    except TimeoutError as error:
+        told = failure(error) if isinstance(error, LaminaError) else f"no answer in {within:g} s"
+        return Check(name, "broken", f"{backend}: {told}", remedy(name, backend, error))
+    except Exception as error:  # whatever it is, this store cannot serve
+        told = failure(error).removeprefix(f"{backend}: ")
+        return Check(name, "broken", f"{backend}: {told}", remedy(name, backend, error))
+    return Check(name, "ok", f"{backend} answered in {1000 * (perf_counter() - began):.1f} ms")
 
 
 async def _embedder(storage: UnifiedStorage) -> Check:
