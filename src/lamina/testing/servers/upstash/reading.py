@@ -1,0 +1,165 @@
+"""Turn the JSON of a request into checked values; null is as good as absent."""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from typing import TYPE_CHECKING, Any, NoReturn, cast, final
+
+from lamina.errors import Invalid
+from lamina.testing.servers.upstash.record import Include
+from lamina.testing.servers.upstash.refusals import Refused, wrong_input
+from lamina.values import SparseVector, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parsed(body: bytes) -> object:
+    """Return what *body* says, None if it is empty.
+
+    Raises:
+        Refused: It is not JSON, or holds NaN or an infinite number.
+    """
+    if not body.strip():
+        return None
+    try:
+        return cast("object", json.loads(body, parse_constant=_refused))
+    except json.JSONDecodeError as error:
+        raise wrong_input(error.lineno, error.colno) from error
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise wrong_input() from error
+
+
+def _refused(_name: str) -> NoReturn:
+    raise wrong_input()
+
+
+@final
+class Fields:
+    """The fields of one JSON object.
+
+    Every method raises `Refused` for a value of another shape.
+    """
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise wrong_input()
+        self._values = cast("dict[str, Any]", value)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._values.get(name) is not None
+
+    def text(self, name: str) -> str | None:
+        """Return a string."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, str):
+            raise wrong_input()
+        return value
+
+    def word(self, name: str, words: Sequence[str]) -> str | None:
+        """Return one of *words*."""
+        value = self.text(name)
+        if value is not None and value not in words:
+            raise wrong_input()
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean, false if it is absent."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise wrong_input()
+        return bool(value)
+
+    def count(self, name: str, default: int) -> int:
+        """Return a whole number."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wrong_input()
+        return value
+
+    def id(self) -> str:
+        """Return the id of a record, a number as its text."""
+        return identifier(self._values.get("id"))
+
+    def ids(self) -> list[str] | None:
+        """Return a list of ids; one id counts as such a list."""
+        value = self._values.get("ids")
+        if value is None:
+            return None
+        return [identifier(each) for each in (value if isinstance(value, list) else [value])]
+
+    def cursor(self) -> str:
+        """Return the cursor of a page, a number as its text."""
+        value = self._values.get("cursor")
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise wrong_input()
+        return str(value)
+
+    def metadata(self) -> dict[str, Any] | None:
+        """Return an object with anything in it."""
+        value = self._values.get("metadata")
+        if value is not None and not isinstance(value, dict):
+            raise wrong_input()
+        return value
+
+    def vector(self) -> Vector | None:
+        """Return the dense vector."""
+        value = self._values.get("vector")
+        return None if value is None else Vector(_floats(value).tobytes())
+
+    def sparse(self) -> SparseVector | None:
+        """Return the sparse vector."""
+        value = self._values.get("sparseVector")
+        if value is None:
+            return None
+        given = Fields(value)._values
+        indices, values = given.get("indices"), given.get("values")
+        if not isinstance(indices, list) or not all(type(each) is int for each in indices):
+            raise wrong_input()
+        floats = _floats(values, least=0)
+        if len(indices) != len(floats):
+            raise Refused(422, "Sparse vector indices and values must have the same length")
+        try:
+            return SparseVector(tuple(indices), tuple(floats))
+        except Invalid as error:
+            raise wrong_input() from error
+
+    def include(self) -> Include:
+        """Return which optional fields the answer shall show."""
+        return Include(
+            self.flag("includeVectors"), self.flag("includeMetadata"), self.flag("includeData")
+        )
+
+
+def identifier(value: object) -> str:
+    """Return an id, a number as its text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise wrong_input()
+    if value == "":
+        raise Refused(422, "Vector id must not be empty")
+    return str(value)
+
+
+def objects(value: object) -> list[Fields]:
+    """Return the objects of a list; one object counts as such a list."""
+    return [Fields(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _floats(value: object, least: int = 1) -> array[float]:
+    if not isinstance(value, list) or len(value) < least:
+        raise wrong_input()
+    if bool in set(map(type, value)):
+        raise wrong_input()
+    try:
+        row = array("f", value)
+    except (TypeError, OverflowError) as error:
+        raise wrong_input() from error
+    if not math.isfinite(math.fsum(map(abs, row))):
+        raise wrong_input()
+    return row

@@ -1,0 +1,40 @@
+"""What the server refuses, in the service's words."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+UNAUTHORIZED: Final = "Unauthorized: Invalid auth token"
+NO_MODEL: Final = (
+    "Embedding data for this index is not allowed. "
+    "The index must be created with an embedding model to use it."
+)
+DENSE_NEEDED: Final = "This index requires dense vectors"
+SPARSE_NEEDED: Final = "This index requires sparse vectors"
+BOTH_NEEDED: Final = "This index requires dense and sparse vectors"
+
+
+@final
+class Refused(Exception):  # noqa: N818  # an answer, not a failure of ours
+    """An answer with an HTTP status and a text, in place of a result."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def wrong_input(line: int = 1, column: int = 1) -> Refused:
+    """Return the refusal of JSON that is malformed or has another shape; positions from 1."""
+    where = f"[Source: (ByteArrayInputStream); line: {line}, column: {column}]"
+    return Refused(400, f"Missing or wrong input at {where}")
+
+
+def wrong_dimension(got: int, expected: int) -> Refused:
+    """Return the refusal of a dense vector of another dimension."""
+    return Refused(422, f"Invalid vector dimension: {got}, expected: {expected}")
+
+
+def no_namespace(name: str, index: str) -> Refused:
+    """Return the refusal to delete a namespace that is not there."""
+    return Refused(404, f"Namespace {name} for the index {index} does not exist")

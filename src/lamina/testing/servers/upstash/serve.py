@@ -1,0 +1,41 @@
+"""Run the server in the foreground until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from lamina.testing.servers.upstash.options import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.testing.servers.upstash.options import Options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM; return 0."""
+    asyncio.run(_serve(parse(argv)))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    from aiohttp import web
+
+    from lamina.testing.servers.upstash.app import Server
+
+    server = Server(options)
+    runner = web.AppRunner(server.app(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, options.host, options.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    print(f"upstash vector on http://{options.host}:{port}", flush=True)  # noqa: T201
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await stop.wait()
+    await runner.cleanup()
+    server.work.close()
