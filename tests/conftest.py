@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from lamina.testing.plugin import pytest_configure, pytest_pyfunc_call
+from lamina.testing.plugin import (
+    postgres,
+    pytest_configure,
+    pytest_pyfunc_call,
+    redis8,
+    redis62,
+    s3,
+    valkey,
+)
 
-__all__ = ["pytest_configure", "pytest_pyfunc_call"]
+__all__ = [
+    "postgres",
+    "pytest_configure",
+    "pytest_pyfunc_call",
+    "redis8",
+    "redis62",
+    "s3",
+    "valkey",
+]

@@ -1,0 +1,62 @@
+"""Ports on loopback that are free, and stay ours until given back."""
+
+from __future__ import annotations
+
+import random
+import socket
+from typing import Final, final
+
+from lamina.testing.servers.problems import NoStart
+
+_LOWEST: Final = 15_000
+_HIGHEST: Final = 32_000
+"""Below what systems give to clients, so that a restarted server finds its port free."""
+
+
+@final
+class Ports:
+    """Some free ports of 127.0.0.1.
+
+    A port counts as taken while its UDP twin is held: so two processes that look at the same
+    time never choose the same one, and nothing is left to clean when a process is killed.
+    """
+
+    def __init__(self, count: int, *, first: int | None = None) -> None:
+        self._held: list[socket.socket] = []
+        self.numbers: list[int] = []
+        if first is not None:
+            if not _is_free(first):
+                msg = f"port {first} is taken"
+                raise NoStart(msg)
+            self.numbers.append(first)
+        while len(self.numbers) < count:
+            self._take(random.randint(_LOWEST, _HIGHEST))
+
+    def _take(self, port: int) -> None:
+        twin = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            twin.bind(("127.0.0.1", port))
+        except OSError:
+            twin.close()
+            return
+        if not _is_free(port):
+            twin.close()
+            return
+        self._held.append(twin)
+        self.numbers.append(port)
+
+    def release(self) -> None:
+        """Give them back."""
+        for twin in self._held:
+            twin.close()
+        self._held.clear()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
