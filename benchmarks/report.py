@@ -60,15 +60,20 @@ class Report:
         return "\n".join(lines)
 
     def write(self, folder: Path, command: str) -> Path:
-        """Write JSON and plot; return the path of the JSON."""
+        """Write JSON and plot; return the path of the JSON.
+
+        Sections that were not measured now stay as they were.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         path = folder / f"python-{version}.json"
+        new = [{**asdict(row), "met": row.met, "command": command} for row in self.rows]
+        measured = {row.section for row in self.rows}
+        old = json.loads(path.read_text())["rows"] if path.exists() else []
         told = {
-            "command": command,
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
-            "rows": [{**asdict(row), "met": row.met} for row in self.rows],
+            "rows": [*(row for row in old if row["section"] not in measured), *new],
         }
         path.write_text(json.dumps(told, indent=1) + "\n")
         self.plot(path.with_suffix(".png"))

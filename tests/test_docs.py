@@ -14,7 +14,8 @@ import pytest
 from benchmarks.readme import numbers
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+DOCS = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "backends").glob("*.md")]
+PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in DOCS)]
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#([^)\s]+))?\)")
 
