@@ -1,0 +1,1 @@
+"""In PostgreSQL, directly: values, documents, and vectors by pgvector."""
