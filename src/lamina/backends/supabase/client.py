@@ -32,13 +32,21 @@ class Client:
     """
 
     def __init__(
-        self, url: str, key: str, *, schema: str, timeout: float, connect_timeout: float, most: int
+        self,
+        url: str,
+        key: str,
+        *,
+        token: str | None,
+        schema: str,
+        timeout: float,
+        connect_timeout: float,
+        most: int,
     ) -> None:
         if not _URL.fullmatch(url):
             msg = "url must be that of a Supabase project, such as https://<ref>.supabase.co"
             raise StackError(msg)
-        if not _KEY.fullmatch(key):
-            msg = "key must be a key of the project: text without spaces"
+        if not _KEY.fullmatch(key) or (token is not None and not _KEY.fullmatch(token)):
+            msg = "key and token must be those of the project: text without spaces"
             raise StackError(msg)
         if not (0 < timeout < 1e9 and 0 < connect_timeout < 1e9 and most >= 1):
             msg = (
@@ -48,6 +56,7 @@ class Client:
             raise StackError(msg)
         self._url = url.rstrip("/")
         self._key = key
+        self._token = token
         self._schema = schema
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -68,6 +77,7 @@ class Client:
         )
         self._http.event_hooks["response"].append(_note)
         options = AsyncClientOptions(
+            headers={"Authorization": f"Bearer {self._token or self._key}"},
             schema=self._schema,
             httpx_client=self._http,
             postgrest_client_retry=False,
@@ -112,6 +122,15 @@ class Client:
         if answer.is_success:
             return answer
         raise of_answer(answer, self.wall())
+
+    async def call(self, function: str, given: dict[str, Any]) -> Any:
+        """Return what a function of the database answers.
+
+        Raises:
+            StorageError: What a failure becomes.
+        """
+        with self.asking():
+            return (await self.supabase.rpc(function, given).execute()).data
 
     @contextmanager
     def asking(self) -> Generator[None, None, None]:

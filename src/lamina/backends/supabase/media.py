@@ -61,6 +61,7 @@ class SupabaseMedia(MediaBackend):
         key: str,
         *,
         bucket: str,
+        token: str | None = None,
         schema: str = "public",
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -73,6 +74,7 @@ class SupabaseMedia(MediaBackend):
         self._client = Client(
             url,
             key,
+            token=token,
             schema=schema,
             timeout=timeout,
             connect_timeout=connect_timeout,

@@ -116,7 +116,7 @@ class Uploads:
             "most": most,
             "inner_too": inner,
         }
-        told = (await self._client.supabase.rpc("lamina_objects", given).execute()).data
+        told = await self._client.call("lamina_objects", given)
         if not isinstance(told, list):
             msg = "the listing is not understood"
             raise Corrupt(msg)
