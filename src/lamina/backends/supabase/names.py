@@ -16,7 +16,7 @@ _SCOPES: Final = "=s/"
 _HOLDER: Final = "=."
 """Ends a segment that would be empty, ``.`` or ``..``, which are none in a path."""
 
-_CUT: Final = "=~"
+_CUT: Final = "=-"
 """Stands between the beginning of a name that is too long and the digest of the whole."""
 
 _LONGEST: Final = 600
