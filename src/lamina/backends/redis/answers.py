@@ -1,0 +1,50 @@
+"""Answers of the server, checked to be what was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.redis.failures import FAILURES
+
+
+def value_of(answer: Any) -> bytes | None:
+    """Return a value, None for an absent one.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    if answer is None or type(answer) is bytes:
+        return answer
+    raise FAILURES["garbage"].error()
+
+
+def number_of(answer: Any) -> int:
+    """Return an integer.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    if type(answer) is int:
+        return answer
+    raise FAILURES["garbage"].error()
+
+
+def two_of(answer: Any) -> tuple[Any, Any]:
+    """Return the two things that a script gives.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    if isinstance(answer, list) and len(answer) == 2:
+        return answer[0], answer[1]
+    raise FAILURES["garbage"].error()
+
+
+def check_ok(answer: Any) -> None:
+    """See that it was done.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    if answer != b"OK":
+        raise FAILURES["garbage"].error()

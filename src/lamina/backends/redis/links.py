@@ -1,0 +1,68 @@
+"""Connections to one server, made by the client library, one for each that asks at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from redis.asyncio.connection import (
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+if TYPE_CHECKING:
+    from lamina.backends.redis.address import Address, Host
+    from lamina.backends.redis.wire import Packed
+
+_PROTOCOL: Final = 2
+"""RESP2: all that is asked here has the same answers in RESP3, which costs a HELLO to begin with
+and which old proxies do not speak."""
+
+
+class Link(Protocol):
+    """What is used of the client library's connection: its public methods only."""
+
+    async def connect(self) -> None:
+        """Connect and log in, unless it is connected."""
+
+    async def disconnect(self, nowait: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's
+        """Close it; without waiting it does not suspend."""
+
+    async def send_packed_command(self, command: Packed, check_health: bool = True) -> None:  # noqa: FBT001, FBT002  # the library's
+        """Write, and wait until the buffer has room."""
+
+    async def read_response(self, disable_decoding: bool = False) -> Any:  # noqa: FBT001, FBT002  # the library's
+        """Read one answer; raise it if it is an error."""
+
+    async def can_read(self) -> bool:
+        """Tell whether something came that nobody asked for, or the end; does not suspend."""
+
+    def mark_for_reconnect(self) -> None:
+        """Note that it must not be used for another exchange."""
+
+    def should_reconnect(self) -> bool:
+        """Tell whether that was noted."""
+
+
+def link(address: Address, host: Host | None, connect_timeout: float) -> Link:
+    """Return a connection, not yet connected, to *host* or to the address's socket.
+
+    It has no limit of time of its own for answers: who asks sets one for the whole exchange.
+    """
+    options: dict[str, Any] = {
+        "db": address.database,
+        "protocol": _PROTOCOL,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "socket_connect_timeout": connect_timeout,
+        "driver_info": None,  # else two commands more for each connection
+        **address.login,
+    }
+    if host is None:
+        return UnixDomainSocketConnection(path=address.path, **options)
+    options |= {"host": host[0], "port": host[1]}
+    if address.tls:
+        return SSLConnection(**options | address.files)
+    return Connection(**options)

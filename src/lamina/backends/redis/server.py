@@ -1,0 +1,83 @@
+"""What stands behind the backend: one server, a master that sentinels know, or a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lamina.backends.redis.cluster import Cluster
+from lamina.backends.redis.links import link
+from lamina.backends.redis.node import Node
+from lamina.backends.redis.pool import Pool
+from lamina.backends.redis.sentinel import Sentinels
+from lamina.backends.redis.single import Single
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from lamina.backends.redis.address import Address, Host
+    from lamina.backends.redis.links import Link
+    from lamina.backends.redis.wire import Packed
+    from lamina.runtime import Runtime
+
+
+class Server(Protocol):
+    """Answers commands, wherever the keys are."""
+
+    async def open(self) -> None:
+        """Connect, and see that it is what it should be."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+    async def check(self) -> None:
+        """Make a round trip."""
+
+    async def ask(self, command: Packed, name: bytes = b"") -> Any:
+        """Return the answer to one command on the key *name*."""
+
+    async def ask_each(self, commands: Sequence[Packed], names: Sequence[bytes]) -> list[Any]:
+        """Return the answer to each command, which may be an error."""
+        ...
+
+    async def scan(
+        self, pattern: bytes, cursor: str | None, count: int
+    ) -> tuple[tuple[bytes, ...], str | None]:
+        """Return names that match, and where to go on."""
+        ...
+
+
+def server(
+    address: Address,
+    *,
+    master: str | None,
+    cluster: bool,
+    connections: int,
+    timeout: float,
+    connect_timeout: float,
+    runtime: Callable[[], Runtime],
+) -> Server:
+    """Return what stands at *address*, not yet connected."""
+
+    def node(make: Callable[[], Coroutine[Any, Any, Link]]) -> Node:
+        pool = Pool(make, size=connections, timeout=timeout, connect_timeout=connect_timeout)
+        return Node(pool, timeout=timeout)
+
+    def node_at(host: Host | None) -> Node:
+        return node(lambda: _connected(link(address, host, connect_timeout)))
+
+    if cluster:
+        return Cluster(address.hosts, node_at, runtime)
+    if master is not None:
+        return Single(node(Sentinels(address, master, connect_timeout).connected))
+    return Single(node_at(address.hosts[0] if address.hosts else None))
+
+
+async def _connected(made: Link) -> Link:
+    done = False
+    try:
+        await made.connect()
+        done = True
+    finally:
+        if not done:
+            await made.disconnect(nowait=True)
+    return made
