@@ -9,6 +9,8 @@ from lamina.testing.plugin import (
     redis8,
     redis62,
     s3,
+    supabase,
+    upstash,
     valkey,
 )
 
@@ -19,5 +21,7 @@ __all__ = [
     "redis8",
     "redis62",
     "s3",
+    "supabase",
+    "upstash",
     "valkey",
 ]

@@ -46,11 +46,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def _served(kind: type[S], factory: pytest.TempPathFactory) -> Iterator[S]:
+def _served(server: S, factory: pytest.TempPathFactory) -> Iterator[S]:
     """Start a server, or join that of another worker of the same run."""
     from lamina.testing.servers.shared import shared
 
-    server = kind()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared(server, factory.getbasetemp().parent)
     else:
@@ -66,7 +65,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Valkey]
     """A Valkey 9; ``valkey.database()`` gives an empty one."""
     from lamina.testing.servers import Valkey
 
-    yield from _served(Valkey, tmp_path_factory)
+    yield from _served(Valkey(), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +73,7 @@ def redis8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Redis]:
     """A Redis 8.2; ``redis8.database()`` gives an empty one."""
     from lamina.testing.servers import Redis
 
-    yield from _served(Redis, tmp_path_factory)
+    yield from _served(Redis(), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +81,7 @@ def redis62(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.OldRed
     """A Redis 6.2; ``redis62.database()`` gives an empty one."""
     from lamina.testing.servers import OldRedis
 
-    yield from _served(OldRedis, tmp_path_factory)
+    yield from _served(OldRedis(), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +89,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
     """A SeaweedFS; ``s3.bucket()`` gives an empty bucket."""
     from lamina.testing.servers import S3
 
-    yield from _served(S3, tmp_path_factory)
+    yield from _served(S3(), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -98,4 +97,22 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Postg
     """A PostgreSQL 18 with pgvector; ``postgres.database()`` gives an empty one."""
     from lamina.testing.servers import Postgres
 
-    yield from _served(Postgres, tmp_path_factory)
+    yield from _served(Postgres(), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def upstash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Upstash]:
+    """A local Upstash Vector; ``upstash.index(kind)`` gives the URL and token of an empty index."""
+    from lamina.testing.servers import Upstash
+
+    yield from _served(Upstash(), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def supabase(
+    tmp_path_factory: pytest.TempPathFactory, postgres: servers.Postgres
+) -> Iterator[servers.Supabase]:
+    """A local Supabase on ``postgres``; ``supabase.project(sql)`` gives an empty project."""
+    from lamina.testing.servers import Supabase
+
+    yield from _served(Supabase(postgres=postgres), tmp_path_factory)

@@ -72,55 +72,67 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._told: dict[str, Any] = json.loads((folder / "command.json").read_text())
+        self._control = os.open(folder / "control", os.O_RDWR)  # open before anyone writes
         self._process: subprocess.Popen[bytes] | None = None
+        self._staying = threading.Lock()
+        """Held while something is changed, and for ever once we leave."""
         self._die_with_parent = _dying_with_parent()
 
     def run(self) -> None:
         """Start the process whenever ``FOLDER/control`` says so, until nobody uses it."""
-        control = os.open(self._folder / "control", os.O_RDWR)
         threading.Thread(target=self._leave, daemon=True).start()
-        while order := os.read(control, 1):
+        while order := os.read(self._control, 1):
             if order == b"+":
-                self._start()
+                with self._staying:
+                    self._start()
 
     def _start(self) -> None:
-        user = self._told["user"]
-        identity = {} if user is None else {"user": user, "group": user, "extra_groups": ()}
+        if self._process is not None and self._process.poll() is None:
+            _kill(self._process)
+        try:
+            process = self._process = self._started()
+        except OSError as error:
+            with (self._folder / "log").open("a") as log:
+                log.write(f"{error}\n")
+            self._tell("0 127")
+            return
+        self._tell(str(process.pid))
+        threading.Thread(target=self._wait, args=(process,), daemon=True).start()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        user: int | None = self._told["user"]
         with (self._folder / "log").open("ab") as log:
-            try:
-                self._process = subprocess.Popen(  # noqa: PLW1509  # the call below is one system call
-                    self._told["argv"],
-                    cwd=self._told["cwd"],
-                    env={**os.environ, **self._told["env"]},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    preexec_fn=self._die_with_parent,
-                    **identity,
-                )
-            except OSError as error:
-                log.write(f"{error}\n".encode())
-                return self._tell("0 127")
-        self._tell(str(self._process.pid))
-        threading.Thread(target=self._wait, args=(self._process,), daemon=True).start()
-        return None
+            return subprocess.Popen(
+                self._told["argv"],
+                cwd=self._told["cwd"],
+                env={**os.environ, **self._told["env"]},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=self._die_with_parent,  # noqa: PLW1509  # one system call
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+            )
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
-        self._tell(f"{process.pid} {code}")
+        with self._staying:
+            if process is self._process:
+                self._tell(f"{process.pid} {code}")
 
     def _tell(self, state: str) -> None:
         """Replace ``FOLDER/pid``: the number of the process, and its exit code once it has one."""
-        with contextlib.suppress(FileNotFoundError):  # removed already
-            new = self._folder / "pid.new"
-            new.write_text(state)
-            new.replace(self._folder / "pid")
+        new = self._folder / "pid.new"
+        new.write_text(state)
+        new.replace(self._folder / "pid")
 
     def _leave(self) -> None:
         """Wait until nobody uses the server; then end it and everything it made."""
         users = os.open(self._folder / "users", os.O_RDWR)
         fcntl.flock(users, fcntl.LOCK_EX)
+        self._staying.acquire()
         try:
             if self._process is not None:
                 self._end(self._process)
@@ -141,8 +153,12 @@ class Keeper:
             while process.poll() is None and time.monotonic() < deadline:
                 ended.wait(0.01)
         if process.poll() is None:
-            send(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    send(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _dying_with_parent() -> Callable[[], object] | None:
@@ -161,5 +177,7 @@ def _detached() -> bool:
     return True
 
 
-if __name__ == "__main__" and _detached():
-    Keeper(Path(sys.argv[1])).run()
+if __name__ == "__main__":
+    kept = Keeper(Path(sys.argv[1]))
+    if _detached():
+        kept.run()

@@ -6,7 +6,7 @@ import random
 import socket
 from typing import Final, final
 
-from lamina.testing.servers.problems import NoStart
+from lamina.testing.servers.problems import ServerFailed
 
 _LOWEST: Final = 15_000
 _HIGHEST: Final = 32_000
@@ -27,7 +27,7 @@ class Ports:
         if first is not None:
             if not _is_free(first):
                 msg = f"port {first} is taken"
-                raise NoStart(msg)
+                raise ServerFailed(msg)
             self.numbers.append(first)
         while len(self.numbers) < count:
             self._take(random.randint(_LOWEST, _HIGHEST))

