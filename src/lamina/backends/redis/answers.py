@@ -35,8 +35,20 @@ def two_of(answer: Any) -> tuple[Any, Any]:
     Raises:
         Corrupt: It is something else.
     """
-    if isinstance(answer, list) and len(answer) == 2:
-        return answer[0], answer[1]
+    first, second = list_of(answer, 2)
+    return first, second
+
+
+def list_of(answer: Any, size: int) -> list[Any]:
+    """Return a list of so many.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    if type(answer) is list:
+        found: list[Any] = answer
+        if len(found) == size:
+            return found
     raise FAILURES["garbage"].error()
 
 

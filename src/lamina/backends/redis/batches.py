@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from lamina.backends.redis.answers import check_ok, value_of
-from lamina.backends.redis.failures import FAILURES, refused
+from lamina.backends.redis.answers import check_ok, list_of, value_of
+from lamina.backends.redis.failures import refused
 from lamina.backends.redis.names import wire
 from lamina.backends.redis.wire import pack, pack_get, pack_set
 from lamina.errors import StorageError
@@ -68,12 +68,10 @@ async def set_many(server: Server, op: SetMany, *, by_node: bool) -> tuple[Outco
 
 async def _read(server: Server, names: Sequence[bytes]) -> list[bytes | None]:
     try:
-        answer: Any = await server.ask(pack(b"MGET", *names), names[0])
+        answer = await server.ask(pack(b"MGET", *names), names[0])
     except ResponseError as error:
         raise refused(error) from error
-    if not isinstance(answer, list) or len(answer) != len(names):
-        raise FAILURES["garbage"].error()
-    return answer
+    return list_of(answer, len(names))
 
 
 async def _write(

@@ -93,11 +93,11 @@ class Cluster:
             try:
                 return await self._at(host, command)
             except MovedError as error:
-                host = (error.host or host[0], error.port)
+                host = _target(error, host)
                 self._slots.move(slot, host)
                 self._is_stale = True
             except AskError as error:
-                return await self._asked((error.host or host[0], error.port), command)
+                return await self._asked(_target(error, host), command)
         raise FAILURES["moving"].error()
 
     async def ask_each(self, commands: Sequence[Packed], names: Sequence[bytes]) -> list[Any]:
@@ -241,3 +241,9 @@ class Cluster:
         self._suspects -= hosts
         for host in hosts:
             await self._nodes.pop(host).pool.retire()
+
+
+def _target(error: AskError, asked: Host) -> Host:
+    """Return the node that is to be asked instead; its name may be left out."""
+    told: Any = error
+    return str(told.host or asked[0]), int(told.port)

@@ -36,7 +36,7 @@ async def greet(node: Node, *, cluster: bool) -> None:
         raise FAILURES["garbage"].error()
     if (int(version[1]), int(version[2])) < _OLDEST:
         raise FAILURES["too old"].error(detail=f"it is {version[0].decode()}")
-    mode = told.get(b"redis_mode", b"standalone")
+    mode = told.get(b"redis_mode") or told.get(b"server_mode")  # Valkey calls it so
     if mode == b"sentinel":
         raise FAILURES["is a sentinel"].error()
     if (mode == b"cluster") is not cluster:

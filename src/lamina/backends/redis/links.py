@@ -38,12 +38,14 @@ class Link(Protocol):
 
     async def can_read(self) -> bool:
         """Tell whether something came that nobody asked for, or the end; does not suspend."""
+        ...
 
     def mark_for_reconnect(self) -> None:
         """Note that it must not be used for another exchange."""
 
     def should_reconnect(self) -> bool:
         """Tell whether that was noted."""
+        ...
 
 
 def link(address: Address, host: Host | None, connect_timeout: float) -> Link:
@@ -64,5 +66,6 @@ def link(address: Address, host: Host | None, connect_timeout: float) -> Link:
         return UnixDomainSocketConnection(path=address.path, **options)
     options |= {"host": host[0], "port": host[1]}
     if address.tls:
-        return SSLConnection(**options | address.files)
+        options |= address.files
+        return SSLConnection(**options)
     return Connection(**options)

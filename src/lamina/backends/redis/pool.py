@@ -48,15 +48,15 @@ class Pool:
         Raises:
             StorageError: There is none; nothing was sent.
         """
+        if self._closed:
+            msg = "the backend is closed"
+            raise Closed(msg)
         while self._free:
             link = self._free.pop()
             if await _usable(link):
                 self._busy.add(link)
                 return link
             await link.disconnect(nowait=True)
-        if self._closed:
-            msg = "the backend is closed"
-            raise Closed(msg)
         if len(self._busy) + self._connecting < self._size:
             self._connecting += 1
             return await self._connected()
@@ -87,32 +87,32 @@ class Pool:
         await self.renew()
 
     async def close(self) -> None:
-        """Close all connections, those in use once they are given back; nobody waits any more."""
+        """Close the connections, those in use too: what is still asked over them fails."""
+        self._keeps, self._closed = False, True
+        try:
+            for link in list(self._free):
+                await _closed(link)
+        finally:
+            await self.abort()
+
+    async def abort(self) -> None:
+        """Close without waiting for the other end. Never suspends."""
         self._keeps, self._closed = False, True
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(Closed("the backend is closed"))
-        free, self._free = self._free, []
-        try:
-            for link in free:
-                await _closed(link)
-        finally:
-            for link in free:
-                await link.disconnect(nowait=True)
-
-    async def abort(self) -> None:
-        """Close the connections in use too: what is asked over them fails. Never suspends."""
-        for link in list(self._busy):
+        for link in (*self._free, *self._busy):
             await link.disconnect(nowait=True)
+        self._free.clear()
 
     async def _connected(self) -> Link:
         """Connect in the place that ``_connecting`` counts."""
-        link: Link | None = None
+        made: list[Link] = []
         connected = False
         try:
             async with asyncio.timeout(self._connect_timeout):
-                link = await self._make()
+                made.append(await self._make())
             connected = True
         except StorageError:
             raise
@@ -120,13 +120,13 @@ class Pool:
             raise unconnected(error) from error
         finally:
             self._connecting -= 1
-            if link is not None and connected:
-                self._busy.add(link)
+            if connected:
+                self._busy.update(made)
             else:
-                if link is not None:  # too late by a hair
+                for link in made:  # too late by a hair
                     await link.disconnect(nowait=True)
                 self._hand_on(None)
-        return link
+        return made[0]
 
     async def _awaited(self) -> Link:
         """Wait until a connection, or a place for one, is handed on."""

@@ -33,10 +33,7 @@ class Single:
 
     async def close(self) -> None:
         """Close all connections."""
-        try:
-            await self._node.pool.close()
-        finally:
-            await self._node.pool.abort()
+        await self._node.pool.close()
 
     async def check(self) -> None:
         """Make a round trip."""
