@@ -17,7 +17,7 @@ from lamina.index.records import Records
 from lamina.index.sparse import SparseRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Sized
+    from collections.abc import Iterable, Mapping, Sequence, Sized
 
     from lamina.filters import Filter
     from lamina.index.ann import Graph
@@ -156,13 +156,15 @@ class VectorIndex:
         top_k: int = 10,
         filter: Filter | None = None,  # noqa: A002  # the domain's word
         *,
+        among: Iterable[str] | None = None,
         weighting: Literal["idf"] | None = None,
         fusion: Fusion = "rrf",
     ) -> list[Hit]:
         """Return the *top_k* nearest records that *filter* holds for, best first.
 
-        A hybrid index takes either vector, or both and joins them by *fusion*; *weighting*
-        concerns the sparse one. A record without metadata is filtered as if it were empty.
+        *among* leaves out all other ids. A hybrid index takes either vector, or both and joins
+        them by *fusion*; *weighting* concerns the sparse one. A record without metadata is
+        filtered as if it were empty.
 
         Raises:
             Invalid: *top_k* is below 1, or a vector is missing or of the wrong kind or dimension.
@@ -172,12 +174,14 @@ class VectorIndex:
             msg = f"top_k must be at least 1, got {top_k}"
             raise Invalid(msg)
         wide = top_k if vector is None or sparse is None else depth(top_k)
+        chosen = None if filter is None and among is None else self._chosen(filter, among)
         lists: list[Ranked] = []
         if vector is not None:
-            lists.append(self._nearest(vector, wide, filter))
+            lists.append(self._nearest(vector, wide, chosen))
         if sparse is not None:
-            alive, chosen = self._records.alive(), self._chosen(filter)
-            lists.append(self._sparse.best(sparse, wide, alive, chosen, idf=weighting == "idf"))
+            alive, idf = self._records.alive(), weighting == "idf"
+            kept = alive if chosen is None else chosen
+            lists.append(self._sparse.best(sparse, wide, alive, kept, idf=idf))
         return self._hits(lists[0] if len(lists) == 1 else fuse(lists[0], lists[1], top_k, fusion))
 
     def _append(self, rows: Floats) -> None:
@@ -191,13 +195,13 @@ class VectorIndex:
         self._graph = self._graph or self._graph_of(self._dense.dimension)
         self._graph.append(first, *self._dense.since(first))
 
-    def _nearest(self, vector: Vector, top_k: int, where: Filter | None) -> Ranked:
+    def _nearest(self, vector: Vector, top_k: int, chosen: Mask | None) -> Ranked:
         query = matrix_of((vector,), self.dimension)[0]
         dense = self._dense
         if dense is None:
             return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32)
-        if where is not None:
-            return dense.best(query, top_k, self._chosen(where))
+        if chosen is not None:
+            return dense.best(query, top_k, chosen)
         if self._graph is not None and len(self) >= _ANN_FROM:
             near = self._graph.near(query, top_k)
             near = near[self._records.alive()[near]]
@@ -205,8 +209,8 @@ class VectorIndex:
                 return dense.scored(near, query, top_k)
         return dense.best(query, top_k, self._records.alive() if self._records.dead else None)
 
-    def _chosen(self, where: Filter | None) -> Mask:
-        alive = self._records.alive()
+    def _chosen(self, where: Filter | None, among: Iterable[str] | None = None) -> Mask:
+        alive = self._records.alive() if among is None else self._records.mask(among)
         return alive if where is None else alive & self._postings.mask(where, len(alive))
 
     def _hits(self, ranked: Ranked) -> list[Hit]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lamina.index.ranking import Mask, Slots
 
@@ -54,6 +54,12 @@ class Records:
     def alive(self) -> Mask:
         """Return a copy of which slots are alive."""
         return np.frombuffer(self._alive, dtype=np.bool_).copy()
+
+    def mask(self, ids: Iterable[str]) -> Mask:
+        """Return which slots are those of *ids*; unknown ones have none."""
+        found = np.zeros(len(self.ids), dtype=np.bool_)
+        found[[slot for slot in map(self._slots.get, ids) if slot is not None]] = True
+        return found
 
     @property
     def dead(self) -> int:

@@ -1,15 +1,16 @@
-"""Endpoints about the index as a whole: info and namespaces."""
+"""Endpoints about the index as a whole: info and list-namespaces."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from lamina.testing.servers.upstash.embedding import SPARSE_MODEL, dense_model
 from lamina.testing.servers.upstash.record import dumped
 
 if TYPE_CHECKING:
-    from lamina.testing.servers.upstash.index import Asked, Index
+    from lamina.testing.servers.upstash.index import Asked
 
-OPEN_DIMENSION = 2
+OPEN_DIMENSION: Final = 2
 """What `info` says while no vector has decided."""
 
 
@@ -26,23 +27,25 @@ def info(asked: Asked) -> str:
         for count in ("vectorCount", "pendingVectorCount")
     }
     answer["indexSize"] = sum(space.records.size for space in index.namespaces.values())
-    return dumped(answer | _made_of(index) | {"namespaces": spaces})
-
-
-def _made_of(index: Index) -> dict[str, Any]:
-    kind = index.kind.vectors
-    dimension = 0 if kind == "sparse" else index.dimension or OPEN_DIMENSION
-    metric = "" if kind == "sparse" else index.metric
-    made: dict[str, Any] = {"dimension": dimension, "similarityFunction": metric}
-    made["indexType"] = kind.upper()
-    if kind != "sparse":
-        made["denseIndex"] = {**made, "embeddingModel": ""}
-        del made["denseIndex"]["indexType"]
-    if kind != "dense":
-        made["sparseIndex"] = {"embeddingModel": ""}
-    return made
+    return dumped(answer | _made_of(asked) | {"namespaces": spaces})
 
 
 def list_namespaces(asked: Asked) -> str:
-    """Return the names of all namespaces."""
+    """Return the names of all namespaces, the default one first."""
     return dumped(list(asked.index.namespaces))
+
+
+def _made_of(asked: Asked) -> dict[str, Any]:
+    index, kind = asked.index, asked.index.kind.vectors
+    dense: dict[str, Any] = {"dimension": 0, "similarityFunction": ""}
+    if kind != "sparse":
+        dense["dimension"] = index.dimension or OPEN_DIMENSION
+        dense["similarityFunction"] = index.metric
+    made = dense | {"indexType": kind.upper()}
+    embeds = index.kind.embeds
+    if kind != "sparse":
+        name = (asked.options.dense_model or dense_model()) if embeds else ""
+        made["denseIndex"] = dense | {"embeddingModel": name}
+    if kind != "dense":
+        made["sparseIndex"] = {"embeddingModel": SPARSE_MODEL if embeds else ""}
+    return made

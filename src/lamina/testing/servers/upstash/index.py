@@ -1,25 +1,28 @@
-"""One index: its namespaces, its dimension, and what it is asked within."""
+"""One index: its namespaces, its dimension, its open queries."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, final
 
+from lamina.testing.servers.upstash.embedding import DIMENSION, Texts
 from lamina.testing.servers.upstash.namespace import Namespace
 from lamina.testing.servers.upstash.options import METRICS
 from lamina.testing.servers.upstash.refusals import wrong_dimension
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.kinds import IndexKind
+    from lamina.testing.servers.upstash.limits import Limits
     from lamina.testing.servers.upstash.options import Options
+    from lamina.testing.servers.upstash.resumed import Resumed
 
 
 @final
 class Index:
     """Namespaces of one kind; hold `lock` while using it.
 
-    *dimension* None is open: the first vector decides, until the index is empty again.
+    *dimension* None is open: the first vector decides, until a reset leaves nothing behind.
     """
 
     def __init__(self, name: str, kind: IndexKind, dimension: int | None, metric: str) -> None:
@@ -27,9 +30,11 @@ class Index:
         self.kind = kind
         self.metric = metric
         self.lock = Lock()
-        self._given = None if kind.vectors == "sparse" else dimension
-        self._found: int | None = None
+        self.resumed: dict[str, Resumed] = {}
         self.namespaces: dict[str, Namespace] = {"": self._new()}
+        self._given = dimension
+        self._found: int | None = None
+        self.texts = Texts(kind.vectors, dimension or DIMENSION) if kind.embeds else None
 
     def _new(self) -> Namespace:
         return Namespace(self.kind.vectors, METRICS[self.metric])
@@ -37,23 +42,31 @@ class Index:
     @property
     def dimension(self) -> int | None:
         """How many numbers a dense vector has; None while that is open."""
-        if self._given is None and not any(len(n.records.by_id) for n in self.namespaces.values()):
-            self._found = None
         return self._given or self._found
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return sum(len(each.records.by_id) for each in self.namespaces.values())
 
     @property
     def weight(self) -> int:
         """About how many numbers it holds."""
-        count = sum(len(each.records.by_id) for each in self.namespaces.values())
-        return count * (self._given or self._found or 100)
+        return self.count * (self.dimension or 100)
 
-    def expect(self, dimension: int) -> None:
-        """Refuse dense vectors of another *dimension*, or settle on it while that is open."""
-        expected = self.dimension
-        if expected is None:
-            self._found = dimension
-        elif dimension != expected:
-            raise wrong_dimension(dimension, expected)
+    def check(self, dimension: int) -> None:
+        """Refuse a dense vector of another *dimension*."""
+        if dimension != (self.dimension or dimension):
+            raise wrong_dimension(dimension, self.dimension or dimension)
+
+    def settle(self, dimension: int) -> None:
+        """Keep to *dimension* from now on."""
+        self._found = dimension
+
+    def unsettle(self) -> None:
+        """Let the next vector decide the dimension, if there is none left."""
+        if not self.count:
+            self._found = None
 
     def namespace(self, name: str) -> Namespace:
         """Return a namespace, a new one if need be."""
@@ -63,7 +76,8 @@ class Index:
         return found
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Asked:
     """One request: which index and namespace, with what body, at what time."""
 
     index: Index
@@ -80,6 +94,11 @@ class Asked(NamedTuple):
         return self.index.namespaces.get(self.namespace)
 
     @property
+    def limits(self) -> Limits:
+        """How much may be asked."""
+        return self.options.limits
+
+    @property
     def due(self) -> float:
         """When queries see what is written now."""
         return self.now + self.options.lag
@@ -88,6 +107,3 @@ class Asked(NamedTuple):
     def drop_due(self) -> float | None:
         """When queries see what is deleted now; None is at once."""
         return self.due if self.options.stale_deletes else None
-
-
-clock = time.monotonic

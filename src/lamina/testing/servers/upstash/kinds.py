@@ -1,4 +1,4 @@
-"""The five kinds of index."""
+"""The kinds of index, by the first segment of a path."""
 
 from __future__ import annotations
 
@@ -26,5 +26,6 @@ KINDS: Final = {
         IndexKind("hybrid", "hybrid"),
         IndexKind("embedding", "dense", embeds=True),
         IndexKind("hybrid-embedding", "hybrid", embeds=True),
+        IndexKind("sparse-embedding", "sparse", embeds=True),
     )
 }

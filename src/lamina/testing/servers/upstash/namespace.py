@@ -8,7 +8,7 @@ from lamina.testing.servers.upstash.searchable import Searchable
 from lamina.testing.servers.upstash.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
 
     from lamina.index.dense import Metric
     from lamina.index.kinds import Kind
@@ -23,9 +23,11 @@ class Namespace:
         self.records = Slots()
         self.seen = Searchable(kind, metric)
 
-    def put(self, records: Iterable[Record], due: float) -> None:
-        """Write records in place of the whole old ones."""
-        self.seen.write([self.records.put(record) for record in records], due)
+    def put(self, records: Sequence[Record], due: float) -> None:
+        """Write records in place of the whole old ones; queries see them at *due*."""
+        for record in records:
+            self.records.put(record)
+        self.seen.write(records, due)
 
     def drop(self, ids: Collection[str], due: float | None) -> int:
         """Delete records and return how many there were; queries see it at *due*, or now."""

@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+from lamina.testing.servers.upstash.embedding import DIMENSION
+from lamina.testing.servers.upstash.limits import NO_LIMIT, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.index.dense import Metric
 
-KindName: TypeAlias = Literal["dense", "sparse", "hybrid", "embedding", "hybrid-embedding"]
 METRICS: Final[dict[str, Metric]] = {
     "COSINE": "cosine",
     "EUCLIDEAN": "euclidean",
     "DOT_PRODUCT": "dot",
 }
-NO_LIMIT: Final = 1 << 60
-
-
-@dataclass(slots=True)
-class Limits:
-    """How much of each the server takes; counts, or bytes of JSON where it says so."""
-
-    max_upsert: int = 1000
-    """Vectors in one upsert."""
-    max_read: int = 1000
-    """topK of a query, ids of a fetch, and how many an answer to a resumable query may add."""
-    max_prefix: int = 1000
-    """Vectors that a fetch by prefix gives."""
-    max_range: int = 1000
-    """Vectors in one page."""
-    max_dimension: int = 3072
-    max_metadata: int = 48 * 1024
-    """Bytes of one vector's metadata."""
-    max_data: int = 1024 * 1024
-    """Bytes of one vector's data."""
-    max_sparse: int = 1000
-    """Non-zero numbers of a sparse vector."""
-    max_resumable: int = 100
-    """Resumable queries that are open in one index."""
-
-    @classmethod
-    def none(cls) -> Limits:
-        """Return limits that are never met."""
-        return cls(**{each.name: NO_LIMIT for each in fields(cls)})
 
 
 @dataclass(slots=True)
@@ -57,17 +30,22 @@ class Options:
     host: str = "127.0.0.1"
     read_only_token: str | None = None
     lag: float = 0.0
+    """Seconds until queries and counts see a write."""
     stale_deletes: bool = False
+    """Whether queries see what was deleted for as long."""
     filter_budget: int | None = None
+    """How many of the nearest a filter is tried on; None is all."""
     dimension: int | None = None
+    hybrid_dimension: int | None = None
+    embedding_dimension: int = DIMENSION
+    dense_model: str | None = None
     metric: str = "COSINE"
     limits: Limits = field(default_factory=Limits)
 
 
 def parse(argv: Sequence[str]) -> Options:
     """Return the options of a command line; exits with 2 and a usage if there is none such."""
-    parser = _parser()
-    given = vars(parser.parse_args(argv))
+    given = vars(_parser().parse_args(argv))
     limits = Limits() if given.pop("limits") else Limits.none()
     for each in fields(Limits):
         value = given.pop(each.name)
@@ -83,12 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--token", required=True, help="bearer token of every index")
     add("--host", default="127.0.0.1")
     add("--read-only-token", help="a token that may not write")
-    add("--lag", type=float, default=0.0, help="seconds until a write is seen by queries")
-    add("--stale-deletes", action="store_true", help="deletes and resets lag too")
-    add("--filter-budget", type=int, help="vectors a filtered query looks at before it cuts")
-    add("--dimension", type=int, help="of dense vectors; without it, the first vector's")
+    add("--lag", type=float, default=0.0, help="seconds until queries see a write")
+    add("--stale-deletes", action="store_true", help="deletes lag too")
+    add("--filter-budget", type=int, help="how many of the nearest a filter is tried on")
+    add("--dimension", type=int, help="of dense and hybrid; without it, the first vector's")
+    add("--hybrid-dimension", type=int, help="of hybrid, if another")
+    add("--embedding-dimension", type=int, default=DIMENSION, help="of kinds that embed text")
+    add("--dense-model", help="name that info gives to the dense embedding model")
     add("--metric", choices=list(METRICS), default="COSINE")
     add("--limits", action=argparse.BooleanOptionalAction, default=True)
     for each in fields(Limits):
-        add("--" + each.name.replace("_", "-"), type=int, help=f"default {each.default}")
+        usual = "no limit" if each.default == NO_LIMIT else each.default
+        add("--" + each.name.replace("_", "-"), type=int, help=f"default: {usual}")
     return parser

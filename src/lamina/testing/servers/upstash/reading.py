@@ -48,13 +48,17 @@ class Fields:
             raise wrong_input()
         self._values = cast("dict[str, Any]", value)
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._values.get(name) is not None
-
     def text(self, name: str) -> str | None:
         """Return a string."""
         value = self._values.get(name)
         if value is not None and not isinstance(value, str):
+            raise wrong_input()
+        return value
+
+    def needed(self, name: str) -> str:
+        """Return a string that must be there."""
+        value = self.text(name)
+        if value is None:
             raise wrong_input()
         return value
 
@@ -80,6 +84,15 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong_input()
         return value
+
+    def number(self, name: str, default: float) -> float:
+        """Return a number."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise wrong_input()
+        return float(value)
 
     def id(self) -> str:
         """Return the id of a record, a number as its text."""
@@ -109,20 +122,18 @@ class Fields:
         return value
 
     def vector(self) -> Vector | None:
-        """Return the dense vector."""
+        """Return the dense vector; an empty one is none."""
         value = self._values.get("vector")
-        return None if value is None else Vector(_floats(value).tobytes())
+        return None if value is None or value == [] else Vector(_floats(value).tobytes())
 
     def sparse(self) -> SparseVector | None:
         """Return the sparse vector."""
         value = self._values.get("sparseVector")
         if value is None:
             return None
-        given = Fields(value)._values
-        indices, values = given.get("indices"), given.get("values")
-        if not isinstance(indices, list) or not all(type(each) is int for each in indices):
+        if not isinstance(value, dict):
             raise wrong_input()
-        floats = _floats(values, least=0)
+        indices, floats = _ints(value.get("indices")), _floats(value.get("values"))
         if len(indices) != len(floats):
             raise Refused(422, "Sparse vector indices and values must have the same length")
         try:
@@ -151,10 +162,14 @@ def objects(value: object) -> list[Fields]:
     return [Fields(each) for each in (value if isinstance(value, list) else [value])]
 
 
-def _floats(value: object, least: int = 1) -> array[float]:
-    if not isinstance(value, list) or len(value) < least:
+def _ints(value: object) -> list[int]:
+    if not isinstance(value, list) or not {int}.issuperset(map(type, value)):
         raise wrong_input()
-    if bool in set(map(type, value)):
+    return cast("list[int]", value)
+
+
+def _floats(value: object) -> array[float]:
+    if not isinstance(value, list) or not {int, float}.issuperset(map(type, value)):
         raise wrong_input()
     try:
         row = array("f", value)

@@ -1,27 +1,31 @@
-"""What the server refuses, in the service's words."""
+"""What the server refuses, in the service's words as far as they are known."""
 
 from __future__ import annotations
 
 from typing import Final, final
 
 UNAUTHORIZED: Final = "Unauthorized: Invalid auth token"
+READ_ONLY: Final = "Forbidden: Read-only auth token"
 NO_MODEL: Final = (
     "Embedding data for this index is not allowed. "
     "The index must be created with an embedding model to use it."
 )
 DENSE_NEEDED: Final = "This index requires dense vectors"
 SPARSE_NEEDED: Final = "This index requires sparse vectors"
-BOTH_NEEDED: Final = "This index requires dense and sparse vectors"
+ONE_TO_FETCH: Final = "Only one of ids or prefix must be provided."
+ONE_TO_DELETE: Final = "Only and only one of the ids, prefix, or filter must be provided."
+DEFAULT_STAYS: Final = 'The default namespace, which is the empty string "", cannot be '
 
 
 @final
-class Refused(Exception):  # noqa: N818  # an answer, not a failure of ours
+class Refused(Exception):
     """An answer with an HTTP status and a text, in place of a result."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers or {}
 
 
 def wrong_input(line: int = 1, column: int = 1) -> Refused:
@@ -38,3 +42,8 @@ def wrong_dimension(got: int, expected: int) -> Refused:
 def no_namespace(name: str, index: str) -> Refused:
     """Return the refusal to delete a namespace that is not there."""
     return Refused(404, f"Namespace {name} for the index {index} does not exist")
+
+
+def too_much(what: str, got: int, most: int) -> Refused:
+    """Return the refusal of more than a limit allows; the service's own words are unknown."""
+    return Refused(422, f"Exceeded the limit of {what}: {got}, at most {most}")

@@ -1,37 +1,37 @@
-"""Endpoints that find the nearest."""
+"""Endpoints that find the nearest: query and query-data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.errors import Invalid
 from lamina.testing.servers.upstash.reading import Fields, objects
-from lamina.testing.servers.upstash.refusals import Refused, wrong_input
+from lamina.testing.servers.upstash.searching import nearest, question
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.index import Asked
 
 
 def query(asked: Asked) -> str:
-    """Return the nearest for one query, or a list of such lists for several."""
-    answers = [_nearest(asked, fields) for fields in objects(asked.body)]
+    """Answer queries by vectors."""
+    return _answers(asked, embeds=False)
+
+
+def query_data(asked: Asked) -> str:
+    """Answer queries by texts."""
+    return _answers(asked, embeds=True)
+
+
+def _answers(asked: Asked, *, embeds: bool) -> str:
+    """Return one list for one query, be it alone or in an array, and a list of lists for more."""
+    answers = [_answer(asked, fields, embeds=embeds) for fields in objects(asked.body)]
     return answers[0] if len(answers) == 1 else f"[{','.join(answers)}]"
 
 
-def _nearest(asked: Asked, fields: Fields) -> str:
-    vector, sparse = fields.vector(), fields.sparse()
-    top_k = fields.count("topK", 10)
-    if top_k < 1:
-        raise wrong_input()
+def _answer(asked: Asked, fields: Fields, *, embeds: bool) -> str:
+    wanted = question(asked, fields, embeds=embeds)
     space = asked.found
-    if vector is not None:
-        asked.index.expect(vector.dimension)
     if space is None:
         return "[]"
-    space.seen.follow(asked.now)
-    try:
-        hits = space.seen.index.search(vector, sparse, top_k)
-    except Invalid as error:
-        raise Refused(422, str(error).capitalize()) from error
-    include, shown = fields.include(), space.seen.shown
-    return f"[{','.join(shown[hit.id].text(include, hit.score) for hit in hits)}]"
+    hits = nearest(asked, space, wanted, wanted.top_k)
+    shown = space.seen.shown
+    return f"[{','.join(shown[hit.id].text(wanted.include, hit.score) for hit in hits)}]"

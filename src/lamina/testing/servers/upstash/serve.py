@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamina.testing.servers.upstash.options import parse
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.testing.servers.upstash.options import Options
+
+_LAST_WORDS: Final = 1.0  # seconds that requests under way get at the end
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,17 +27,17 @@ async def _serve(options: Options) -> None:
 
     from lamina.testing.servers.upstash.app import Server
 
-    server = Server(options)
-    runner = web.AppRunner(server.app(), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, options.host, options.port)
-    await site.start()
-    port = runner.addresses[0][1]
-    print(f"upstash vector on http://{options.host}:{port}", flush=True)  # noqa: T201
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()
-    await runner.cleanup()
-    server.work.close()
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    server = Server(options)
+    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=_LAST_WORDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, options.host, options.port).start()
+        port = runner.addresses[0][1]
+        print(f"upstash vector on http://{options.host}:{port}", flush=True)  # noqa: T201
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        server.state.work.close()

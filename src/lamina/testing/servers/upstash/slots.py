@@ -30,8 +30,8 @@ class Slots:
         self._slots: list[int] = []  # with those of records that are gone
         self._ids: list[str] = []
 
-    def put(self, record: Record) -> Record:
-        """Keep *record*, and return it with its slot."""
+    def put(self, record: Record) -> None:
+        """Keep *record*, and tell it its slot."""
         old = self.by_id.get(record.id)
         if old is None:
             slot = self._next
@@ -41,9 +41,9 @@ class Slots:
         else:
             slot = old.slot
             self.size -= old.size
-        kept = self.by_id[record.id] = record.at(slot)
-        self.size += kept.size
-        return kept
+        record.slot = slot
+        self.by_id[record.id] = record
+        self.size += record.size
 
     def drop(self, key: str) -> bool:
         """Forget one record, and tell whether it was there."""

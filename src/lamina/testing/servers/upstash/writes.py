@@ -1,73 +1,141 @@
-"""Endpoints that write: upsert, delete, reset."""
+"""Endpoints that write vectors: upsert, upsert-data, update."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from lamina.errors import Invalid
+from lamina.index.spaces import check_length
+from lamina.testing.servers.upstash.options import METRICS
 from lamina.testing.servers.upstash.reading import Fields, objects
 from lamina.testing.servers.upstash.record import Record
 from lamina.testing.servers.upstash.refusals import (
-    BOTH_NEEDED,
     DENSE_NEEDED,
+    NO_MODEL,
     SPARSE_NEEDED,
     Refused,
+    wrong_dimension,
+    wrong_input,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.testing.servers.upstash.embedding import Texts
     from lamina.testing.servers.upstash.index import Asked, Index
     from lamina.values import SparseVector, Vector
 
-SUCCESS = '"Success"'
+SUCCESS: Final = '"Success"'
 
 
 def upsert(asked: Asked) -> str:
     """Write vectors in place of whole old ones, all or none."""
-    records = [_record(asked.index, fields) for fields in objects(asked.body)]
-    asked.index.namespace(asked.namespace).put(records, asked.due)
+    items = _items(asked)
+    _put(asked, [_given(asked.index, fields) for fields in items])
     return SUCCESS
 
 
-def _record(index: Index, fields: Fields) -> Record:
-    key = fields.id()
-    vector, sparse = fields.vector(), fields.sparse()
-    check_written(index, vector, sparse)
+def upsert_data(asked: Asked) -> str:
+    """Embed texts and write what they give, all or none."""
+    texts = model(asked.index)
+    items = _items(asked)
+    ids = [fields.id() for fields in items]
+    metadatas = [fields.metadata() for fields in items]
+    data = [fields.needed("data") for fields in items]
+    embedded = texts.stored(data)
+    rows = zip(ids, embedded, metadatas, data, strict=True)
+    _put(asked, [Record(key, *vectors, metadata, text) for key, vectors, metadata, text in rows])
+    return SUCCESS
+
+
+def update(asked: Asked) -> str:
+    """Change parts of one record; an unknown one is told by 0."""
+    fields, index = Fields(asked.body), asked.index
+    key, vector, sparse = fields.id(), fields.vector(), fields.sparse()
+    metadata, data = fields.metadata(), fields.text("data")
+    mode = fields.word("metadataUpdateMode", ("OVERWRITE", "PATCH"))
+    if vector is None and sparse is None and metadata is None and data is None:
+        raise wrong_input()
+    if vector is not None or sparse is not None:
+        check_vectors(index, vector, sparse)
+    space = asked.found
+    old = None if space is None else space.records.by_id.get(key)
+    if old is None:
+        return '{"updated":0}'
+    if data is not None and vector is None and sparse is None and index.texts is not None:
+        ((vector, sparse),) = index.texts.stored([data])
+    if metadata is not None and mode == "PATCH":
+        metadata = cast("dict[str, Any]", merged(old.metadata or {}, metadata))
+    new = Record(
+        key,
+        old.vector if vector is None else vector,
+        old.sparse if sparse is None else sparse,
+        old.metadata if metadata is None else metadata,
+        old.data if data is None else data,
+    )
+    _put(asked, [new])
+    return '{"updated":1}'
+
+
+def model(index: Index) -> Texts:
+    """Return what embeds texts for an index.
+
+    Raises:
+        Refused: It embeds none.
+    """
+    if index.texts is None:
+        raise Refused(422, NO_MODEL)
+    return index.texts
+
+
+def check_vectors(index: Index, vector: Vector | None, sparse: SparseVector | None) -> None:
+    """Refuse to store what the index does not hold; hybrid holds both."""
+    kind = index.kind.vectors
+    if kind != "sparse" and (vector is None or (kind == "dense" and sparse is not None)):
+        raise Refused(422, DENSE_NEEDED)
+    if kind != "dense" and (sparse is None or (kind == "sparse" and vector is not None)):
+        raise Refused(422, SPARSE_NEEDED)
+    if vector is not None:
+        index.check(vector.dimension)
+        try:
+            check_length(vector, METRICS[index.metric])
+        except Invalid as error:
+            raise wrong_input() from error
+
+
+def merged(old: object, patch: object) -> object:
+    """Return *old* with a JSON Merge Patch (RFC 7396) applied."""
+    if not isinstance(patch, dict):
+        return patch
+    new: dict[str, object] = dict(old) if isinstance(old, dict) else {}
+    for name, value in cast("dict[str, object]", patch).items():
+        if value is None:
+            new.pop(name, None)
+        else:
+            new[name] = merged(new.get(name), value)
+    return new
+
+
+def _items(asked: Asked) -> list[Fields]:
+    items = objects(asked.body)
+    asked.limits.check_count("vectors in one upsert", len(items), "max_upsert")
+    return items
+
+
+def _given(index: Index, fields: Fields) -> Record:
+    key, vector, sparse = fields.id(), fields.vector(), fields.sparse()
+    check_vectors(index, vector, sparse)
     return Record(key, vector, sparse, fields.metadata(), fields.text("data"))
 
 
-def check_written(index: Index, vector: Vector | None, sparse: SparseVector | None) -> None:
-    """Refuse vectors that the index does not hold."""
-    kind = index.kind.vectors
-    if kind == "hybrid" and (vector is None or sparse is None):
-        raise Refused(422, BOTH_NEEDED)
-    if kind == "dense" and (vector is None or sparse is not None):
-        raise Refused(422, DENSE_NEEDED)
-    if kind == "sparse" and (sparse is None or vector is not None):
-        raise Refused(422, SPARSE_NEEDED)
-    if vector is not None:
-        index.expect(vector.dimension)
-
-
-def delete(asked: Asked) -> str:
-    """Delete by ids, prefix or filter."""
-    fields = Fields({"ids": asked.body} if isinstance(asked.body, list) else asked.body)
-    if sum(name in fields for name in ("ids", "prefix", "filter")) != 1:
-        msg = "Only and only one of the ids, prefix, or filter must be provided."
-        raise Refused(400, msg)
-    space = asked.found
-    if space is None:
-        return '{"deleted":0}'
-    ids = fields.ids()
-    if ids is None:
-        prefix = fields.text("prefix") or ""
-        ids = [record.id for record in space.records.since(0, prefix)]
-    return f'{{"deleted":{space.drop(ids, asked.drop_due)}}}'
-
-
-def reset(asked: Asked) -> str:
-    """Empty one namespace or all; they stay."""
-    names = list(asked.index.namespaces) if asked.everything else [asked.namespace]
-    for name in names:
-        space = asked.index.namespaces.get(name)
-        if space is not None:
-            space.clear(asked.drop_due)
-    return SUCCESS
+def _put(asked: Asked, records: Sequence[Record]) -> None:
+    dimension = asked.index.dimension
+    for record in records:
+        asked.limits.check_record(record)
+        if record.vector is not None:
+            dimension = dimension or record.vector.dimension
+            if record.vector.dimension != dimension:  # two in one upsert into an open index
+                raise wrong_dimension(record.vector.dimension, dimension)
+    if dimension is not None:
+        asked.index.settle(dimension)
+    asked.index.namespace(asked.namespace).put(records, asked.due)

@@ -1,0 +1,72 @@
+"""Endpoints that delete: delete, reset, delete-namespace; and rename-namespace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lamina.testing.servers.upstash.filtering import condition
+from lamina.testing.servers.upstash.reading import Fields
+from lamina.testing.servers.upstash.refusals import (
+    DEFAULT_STAYS,
+    ONE_TO_DELETE,
+    Refused,
+    no_namespace,
+)
+
+if TYPE_CHECKING:
+    from lamina.testing.servers.upstash.index import Asked
+    from lamina.testing.servers.upstash.namespace import Namespace
+
+SUCCESS: Final = '"Success"'
+
+
+def delete(asked: Asked) -> str:
+    """Delete by ids, prefix or filter, and tell how many there were."""
+    fields = Fields({"ids": asked.body} if isinstance(asked.body, list) else asked.body)
+    ids, prefix, where = fields.ids(), fields.text("prefix"), fields.text("filter")
+    if (ids is not None) + bool(prefix) + bool(where) != 1:
+        raise Refused(400, ONE_TO_DELETE)
+    wanted = None if not where else condition(where)
+    space = asked.found
+    if space is None:
+        return '{"deleted":0}'
+    if prefix:
+        ids = [record.id for record in space.records.since(0, prefix)]
+    elif wanted is not None:
+        records = space.records.by_id.values()
+        ids = [each.id for each in records if each.metadata is not None and wanted(each.metadata)]
+    return f'{{"deleted":{space.drop(ids or [], asked.drop_due)}}}'
+
+
+def reset(asked: Asked) -> str:
+    """Empty one namespace, which need not exist, or all; they stay."""
+    spaces: list[Namespace | None] = [asked.found]
+    if asked.everything:
+        spaces = list(asked.index.namespaces.values())
+    for space in spaces:
+        if space is not None:
+            space.clear(asked.drop_due)
+    asked.index.unsettle()
+    return SUCCESS
+
+
+def delete_namespace(asked: Asked) -> str:
+    """Forget a namespace, but for the default one."""
+    if not asked.namespace:
+        raise Refused(422, f"{DEFAULT_STAYS}deleted.")
+    if asked.index.namespaces.pop(asked.namespace, None) is None:
+        raise no_namespace(asked.namespace, asked.index.name)
+    return SUCCESS
+
+
+def rename_namespace(asked: Asked) -> str:
+    """Give a namespace another name, and tell whether that was possible."""
+    fields = Fields(asked.body)
+    old, new = fields.needed("namespace"), fields.needed("newNamespace")
+    if not (old and new):
+        raise Refused(422, f"{DEFAULT_STAYS}renamed.")
+    spaces = asked.index.namespaces
+    if old not in spaces or old == new or (new in spaces and not fields.flag("deleteExisting")):
+        return '{"renamed":false}'
+    spaces[new] = spaces.pop(old)
+    return '{"renamed":true}'
