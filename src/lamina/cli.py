@@ -1,4 +1,4 @@
-"""The command line: ``lamina chat``, ``lamina plan``, ``lamina doctor``."""
+"""The command line: ``lamina chat``, ``lamina plan``, ``lamina doctor``, ``lamina dev``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,24 @@ examples:
   lamina doctor --json --config lamina.toml
 
 The exit code is 1 when something is broken.
+"""
+_DEV: Final = """\
+examples:
+  lamina dev
+  lamina dev redis --port 6379
+  lamina dev upstash --port 8080 --token secret
+  lamina dev supabase --port 8000 --jwt-secret SECRET --sql schema.sql
+  lamina dev --data ~/lamina-servers
+and from another shell:
+  lamina dev --status
+  lamina dev --pause redis
+  lamina dev --resume redis
+  lamina dev --kill postgres
+  lamina dev --restart postgres
+
+The servers are redis, postgres, s3, upstash and supabase; all run when none is named, until
+Ctrl-C. The environment to use goes to standard output, everything else to standard error.
+They need pip install 'lamina[servers]'.
 """
 
 
@@ -82,10 +100,40 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="as JSON")
     doctor = _command(add, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
+    _dev_options(add)
     return made
 
 
+def _dev_options(add: Callable[..., argparse.ArgumentParser]) -> None:
+    what = "run servers for local development, or act on those that run"
+    dev = _described(add, "dev", what, _dev, _DEV)
+    dev.add_argument("name", nargs="?", metavar="NAME", help="only this server")
+    dev.add_argument("--port", type=int, help="where it listens on 127.0.0.1 (a free port)")
+    dev.add_argument("--token", help="what clients of upstash must tell")
+    dev.add_argument("--jwt-secret", metavar="SECRET", help="what supabase's keys are signed with")
+    dev.add_argument("--sql", metavar="FILE", help="what supabase runs first")
+    dev.add_argument("--data", metavar="FOLDER", help="keep data there (else it is temporary)")
+    dev.add_argument("--json", action="store_true", help="print as JSON")
+    acts = dev.add_mutually_exclusive_group()
+    acts.add_argument("--status", action="store_true", help="show what runs, and how to use it")
+    for act in ("kill", "pause", "resume", "restart"):
+        acts.add_argument(f"--{act}", metavar="NAME", help=f"{act} a server that runs")
+
+
 def _command(
+    add: Callable[..., argparse.ArgumentParser],
+    name: str,
+    what: str,
+    run: Callable[[argparse.Namespace], int],
+    examples: str,
+) -> argparse.ArgumentParser:
+    made = _described(add, name, what, run, examples)
+    made.add_argument("--config", metavar="FILE", help="settings (./lamina.toml if there is one)")
+    made.add_argument("--preset", choices=PRESETS, help="which settings to begin with (embedded)")
+    return made
+
+
+def _described(
     add: Callable[..., argparse.ArgumentParser],
     name: str,
     what: str,
@@ -99,8 +147,6 @@ def _command(
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--config", metavar="FILE", help="settings (./lamina.toml if there is one)")
-    made.add_argument("--preset", choices=PRESETS, help="which settings to begin with (embedded)")
     made.add_argument("--home", metavar="FOLDER", help="where data is kept ($LAMINA_HOME)")
     made.set_defaults(run=run)
     return made
@@ -138,6 +184,12 @@ def _doctor(args: argparse.Namespace) -> int:
     checks = asyncio.run(examine(args.config, preset=args.preset, home=args.home))
     print(to_json(checks) if args.json else table(checks))
     return 1 if any(check.state == "broken" for check in checks) else 0
+
+
+def _dev(args: argparse.Namespace) -> int:
+    from lamina.testing.dev import dev
+
+    return dev(args)
 
 
 class _Version(argparse.Action):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PR_SET_PDEATHSIG: Final = 1
+_IPC_RMID: Final = 0
 _PATIENCE: Final = 5.0
+"""Seconds that a server may take to end gently."""
 
 
 def family(root: int) -> list[int]:
@@ -53,6 +55,18 @@ def _processes() -> list[tuple[int, int]]:
                 stat = Path(f"/proc/{entry}/stat").read_bytes()
                 found.append((int(entry), int(stat.rpartition(b")")[2].split()[1])))
     return found
+
+
+def stopped(pid: int) -> bool:
+    """Tell whether a process stands still after SIGSTOP."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        return stat.rpartition(b")")[2].split()[0] == b"T"
+    except FileNotFoundError:
+        told = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False
+        )
+        return told.stdout.lstrip().startswith(b"T")
 
 
 def send(root: int, number: int) -> None:
@@ -104,7 +118,7 @@ class Keeper:
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 self._told["argv"],
-                cwd=self._told["cwd"],
+                cwd=self._told["data"],
                 env={**os.environ, **self._told["env"]},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -139,6 +153,7 @@ class Keeper:
             for pattern in self._told["leftovers"]:
                 for left in Path(pattern).parent.glob(Path(pattern).name):
                     left.unlink(missing_ok=True)
+            _forget_memory(Path(self._told["data"]) / "postmaster.pid")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
             os._exit(0)
@@ -159,6 +174,13 @@ class Keeper:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     send(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _forget_memory(pid_file: Path) -> None:
+    """Remove the few bytes of shared memory that a killed PostgreSQL leaves (its seventh line)."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        segment = int(pid_file.read_text().splitlines()[6].split()[1])
+        ctypes.CDLL(None).shmctl(segment, _IPC_RMID, None)
 
 
 def _dying_with_parent() -> Callable[[], object] | None:

@@ -25,7 +25,7 @@ class Ports:
         self._held: list[socket.socket] = []
         self.numbers: list[int] = []
         if first is not None:
-            if not _is_free(first):
+            if not is_free(first):
                 msg = f"port {first} is taken"
                 raise ServerFailed(msg)
             self.numbers.append(first)
@@ -39,7 +39,7 @@ class Ports:
         except OSError:
             twin.close()
             return
-        if not _is_free(port):
+        if not is_free(port):
             twin.close()
             return
         self._held.append(twin)
@@ -52,7 +52,8 @@ class Ports:
         self._held.clear()
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen there now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FAST: Final = (
-    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off"),
+    *("fsync=off", "full_page_writes=off", "autovacuum=off"),
     *("max_connections=300", "shared_buffers=64MB", "dynamic_shared_memory_type=mmap"),
 )
+"""What is answered survives SIGKILL of the server, though not a loss of power."""
+
 _SAFE: Final = ("max_connections=300",)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lamina.testing.servers import keeper
 from lamina.testing.servers.problems import ServerFailed
@@ -47,6 +47,14 @@ class Process:
     def running(self) -> bool:
         """Whether its process is there, paused or not."""
         return self._place is not None and len(self._place.state()) == 1
+
+    @property
+    def state(self) -> Literal["running", "paused", "down"]:
+        """What its process does."""
+        state = [] if self._place is None else self._place.state()
+        if len(state) != 1:
+            return "down"
+        return "paused" if keeper.stopped(state[0]) else "running"
 
     def log(self) -> str:
         """Return the end of what it printed."""

@@ -48,7 +48,8 @@ class Server(Process, ABC):
         self._wanted = port
         self._kept = None if data is None else Path(data).absolute()
         self._reserved: Ports | None = None
-        self._shared = False
+        self.shared = False
+        """Whether other processes use it too; `stop` then leaves it to the last of them."""
         self.ports: list[int] = []
 
     @property
@@ -154,7 +155,7 @@ class Server(Process, ABC):
         self._prepare()
         told: dict[str, Any] = {
             "argv": [str(program), *self._arguments()],
-            "cwd": str(self.data),
+            "data": str(self.data),
             "env": self._environ(),
             "user": self.user,
             "stop": self._stop_signal(),
@@ -197,13 +198,12 @@ class Server(Process, ABC):
         if self.user is not None:
             os.chown(file, self.user, self.user)
 
-    def share(self) -> dict[str, Any]:
-        """Return what `join` needs; the server then runs until its last user stops it."""
-        self._shared = True
+    def told(self) -> dict[str, Any]:
+        """Return what `join` needs in another process."""
         return {"folder": str(self.folder), "ports": self.ports}
 
     def join(self, told: dict[str, Any]) -> Self:
-        """Use the server that another process started and shared.
+        """Use the server that another process started, until both stop it.
 
         Raises:
             ServerFailed: It is gone.
@@ -211,17 +211,17 @@ class Server(Process, ABC):
         self._place = Place.joined(Path(told["folder"]))
         if self._place is None:
             raise self._gone()
-        self._shared, self.ports = True, told["ports"]
+        self.shared, self.ports = True, told["ports"]
         return self
 
     def stop(self) -> None:
         """End it and remove what it made; does nothing when it is stopped already."""
         if self._place is not None:
-            self._place.leave(wait=0.0 if self._shared else _GONE_WITHIN)
+            self._place.leave(wait=0.0 if self.shared else _GONE_WITHIN)
         if self._reserved is not None:
             self._reserved.release()
         self._place = self._reserved = None
-        self._shared = False
+        self.shared = False
 
     def restart(self) -> None:
         """Start it again on the same ports and data, after killing it where it still runs.

@@ -34,8 +34,8 @@ def shared(server: S, place: Path) -> S:
                 return server.join(json.loads(told.read_text()))
             except ServerFailed:  # its last user has left
                 told.unlink()
-        server.start()
-        told.write_text(json.dumps(server.share()))
+        server.start().shared = True
+        told.write_text(json.dumps(server.told()))
     return server
 
 
