@@ -1,0 +1,212 @@
+"""Connections to PostgreSQL: so many at most, waited for, never given on in an unknown state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+
+import asyncpg
+
+from lamina.backends.postgres.failures import FAILURES, ended, failed
+from lamina.errors import Closed
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from lamina.runtime import Runtime
+
+Place: TypeAlias = "asyncio.Future[Connection | None]"
+_STALE: Final = 1.0  # seconds idle, after which a connection may have been lost unnoticed
+_LOOKS: Final = 6  # turns of the loop in which it learns that
+_FAREWELL: Final = 1.0  # seconds for ending a connection in order
+
+
+@final
+class Connections:
+    """Gives a connection to one call at a time; at most *most*, others wait for *patience* s.
+
+    A connection whose call was cancelled, ran out of time or lost track is ended, not used again;
+    so is one that the server has ended.
+    """
+
+    def __init__(self, options: dict[str, Any], *, most: int, patience: float) -> None:
+        self._options = options
+        self._most = most
+        self._patience = patience
+        self._runtime: Runtime | None = None
+        self._made = 0
+        self._idle: list[tuple[float, Connection]] = []
+        self._used: set[Connection] = set()
+        self._waiting: deque[Place] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def open(self, runtime: Runtime) -> None:
+        """Let calls take connections from now on."""
+        self._runtime = runtime
+
+    async def close(self) -> None:
+        """End every connection, also those in use."""
+        self._runtime = None
+        while self._wake(None):
+            pass
+        for connection in self._used:
+            connection.terminate()
+        try:
+            if self._ending:
+                await asyncio.wait(self._ending)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    for _, connection in self._idle:
+                        await _end(connection)
+        finally:
+            for _, connection in self._idle:
+                connection.terminate()
+            self._idle.clear()
+            await asyncio.sleep(0)  # in which the loop closes what was terminated
+
+    def ready(self) -> Connection | None:
+        """Return the connection that was used last, if it was a moment ago."""
+        if self._idle and self._runtime is not None:
+            since, connection = self._idle[-1]
+            if self._runtime.now() - since < _STALE and not connection.is_closed():
+                self._idle.pop()
+                self._used.add(connection)
+                return connection
+        return None
+
+    async def take(self, patience: float | None = None) -> Connection:
+        """Return a connection that is free, a new one, or the next that is given back.
+
+        Raises:
+            Unavailable: None became free in time, or the server cannot be reached.
+            Closed: The backend is closed.
+        """
+        ends = self._now() + (self._patience if patience is None else patience)
+        while True:
+            while self._idle:
+                _, connection = self._idle.pop()
+                self._used.add(connection)
+                if await self._lives(connection):
+                    return connection
+            waited = await self._wait(ends)
+            if waited is not None:
+                return waited
+
+    def give(self, connection: Connection) -> None:
+        """Take back a connection in order."""
+        if self._runtime is None:
+            self.part(connection, ConnectionError())
+        elif not self._wake(connection):
+            self._used.discard(connection)
+            self._idle.append((self._runtime.now(), connection))
+
+    def part(self, connection: Connection, error: BaseException) -> None:
+        """Take back a connection whose call failed: it is used again only if all is known."""
+        if not ended(error) and not connection.is_closed() and not connection.is_in_transaction():
+            self.give(connection)
+            return
+        self._used.discard(connection)
+        if self._runtime is None or connection.is_closed():
+            connection.terminate()
+            self._freed()
+            return
+        task = self._runtime.spawn(self._end(connection), "end a connection to PostgreSQL")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _now(self) -> float:
+        if self._runtime is None:
+            msg = "the pool is closed"
+            raise Closed(msg)
+        return self._runtime.now()
+
+    async def _lives(self, connection: Connection) -> bool:
+        """Tell whether it is still connected, once the loop has seen what came meanwhile."""
+        try:
+            for _ in range(_LOOKS):
+                if connection.is_closed():
+                    self.part(connection, ConnectionError())
+                    return False
+                await asyncio.sleep(0)
+        except BaseException as error:
+            self.part(connection, error)
+            raise
+        return True
+
+    async def _wait(self, ends: float) -> Connection | None:
+        """Return a new connection or one that was given back, None if there is room for one."""
+        left = ends - self._now()
+        place: Place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        if self._made < self._most and self._runtime is not None:
+            self._made += 1
+            self._runtime.spawn(self._connect(place), "connect to PostgreSQL")
+        try:
+            async with asyncio.timeout(left):
+                return await place
+        except BaseException as error:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._hand_on(place.result())
+            with suppress(ValueError):
+                self._waiting.remove(place)
+            if isinstance(error, TimeoutError):
+                raise FAILURES["pool timeout"].error() from error
+            raise
+
+    async def _connect(self, place: Place) -> None:
+        """Connect, for whoever waits; a failure is told to *place*.
+
+        It is a task of its own: a cancelled call leaves a connection for the next, where the
+        driver would leave one half made.
+        """
+        try:
+            connection: Connection = await asyncpg.connect(**self._options)
+        except BaseException as error:
+            if isinstance(error, Exception) and not place.done():
+                self._waiting.remove(place)
+                made = failed(error, connecting=True)
+                made.__cause__ = error
+                place.set_exception(made)
+            self._freed()
+            if not isinstance(error, Exception):
+                raise
+            return
+        self._used.add(connection)
+        self.give(connection)
+
+    def _hand_on(self, connection: Connection | None) -> None:
+        """Give what a call was given that leaves to the next."""
+        if connection is None:
+            self._wake(None)
+        else:
+            self.give(connection)
+
+    def _wake(self, connection: Connection | None) -> bool:
+        """Give a connection, or word that there is room, to the call that waits longest."""
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(connection)
+                return True
+        return False
+
+    def _freed(self) -> None:
+        self._made -= 1
+        self._wake(None)
+
+    async def _end(self, connection: Connection) -> None:
+        try:
+            await _end(connection)
+        finally:
+            self._freed()
+
+
+async def _end(connection: Connection) -> None:
+    """End a connection in order, so that the server does not go on with what it was asked."""
+    try:
+        await connection.close(timeout=_FAREWELL)
+    except Exception:  # it is lost, or the server does not answer
+        connection.terminate()
+        await asyncio.sleep(0)  # in which its own tasks end

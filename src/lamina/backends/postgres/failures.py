@@ -1,0 +1,139 @@
+"""What PostgreSQL's and the driver's failures mean: the only place that maps them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
+
+from lamina.backends.failures import Failures, Row
+from lamina.errors import (
+    AuthError,
+    BackendError,
+    Conflict,
+    Corrupt,
+    Invalid,
+    StorageError,
+    TimedOut,
+    Unavailable,
+)
+
+
+class Undone(Exception):
+    """Raised inside a transaction to undo it, though nothing has failed."""
+
+
+FAILURES: Final = Failures(
+    Row("not connected", Unavailable, "cannot connect: is the server up, the URL right", sent="no"),
+    Row("connect timeout", Unavailable, "no connection in time", sent="no"),
+    Row("pool timeout", Unavailable, "no connection became free in time", sent="no"),
+    Row("no answer", TimedOut, "no answer in time"),
+    Row("cut off", Unavailable, "the connection was lost"),
+    Row("no postgres", Unavailable, "what answers is not PostgreSQL", transient=False),
+    Row("starting", Unavailable, "the server is starting up or shutting down", sent="no"),
+    Row("ended", Unavailable, "the server ended the connection"),
+    Row("crowded", Unavailable, "the server takes no more connections", sent="no"),
+    Row("disk full", Unavailable, "the server's disk is full: nothing was written", sent="no"),
+    Row("scarce", Unavailable, "the server lacks memory or another resource", sent="no"),
+    Row("stopped", TimedOut, "the server stopped the statement: nothing was written", sent="no"),
+    Row("locked", Unavailable, "it is locked: nothing was written", sent="no"),
+    Row("deadlock", Unavailable, "two writes waited for each other: nothing written", sent="no"),
+    Row("raced", Unavailable, "another write came between: nothing was written", sent="no"),
+    Row("read only", Unavailable, "the server only reads, as a standby does", sent="no"),
+    Row("unauthorized", AuthError, "the user or the password is refused", sent="no"),
+    Row("forbidden", AuthError, "the user may not do that: grant it the right", sent="no"),
+    Row(
+        "no database",
+        Unavailable,
+        "there is no such database: create it, or correct the URL",
+        transient=False,
+        sent="no",
+    ),
+    Row(
+        "no tables",
+        Unavailable,
+        "tables or functions are missing: open with create=true, or run the SQL files",
+        transient=False,
+        sent="no",
+    ),
+    Row("conflict", Conflict, "another one has this path or id"),
+    Row("refused", Invalid, "the server refuses a value"),
+    Row("too large", Invalid, "a value is too large for the server"),
+    Row("damaged", Corrupt, "the server found damaged data: restore it from a backup"),
+    Row("failed", BackendError, "the server failed"),
+)
+"""Everything that a call can meet; ``schema.py`` says what only opening can."""
+
+_CODES: Final = {
+    "08P01": "no postgres",
+    "40003": "cut off",  # whether the statement was completed is unknown
+    "57P03": "starting",
+    "57P01": "ended",
+    "57P02": "ended",
+    "57P04": "ended",
+    "57P05": "ended",
+    "25P03": "ended",
+    "53300": "crowded",
+    "53100": "disk full",
+    "57014": "stopped",
+    "55P03": "locked",
+    "40P01": "deadlock",
+    "40001": "raced",
+    "25006": "read only",
+    "42501": "forbidden",
+    "3D000": "no database",
+    "3F000": "no tables",
+    "42P01": "no tables",
+    "42883": "no tables",
+    "42703": "no tables",
+    "42704": "no tables",
+    "23505": "conflict",
+    "XX001": "damaged",
+    "XX002": "damaged",
+}
+_CLASSES: Final = {
+    "08": "cut off",
+    "22": "refused",
+    "23": "refused",
+    "28": "unauthorized",
+    "40": "raced",
+    "53": "scarce",
+    "54": "too large",
+}
+_RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (TimeoutError, "no answer"),  # before OSError, of which it is one
+    (OSError, "cut off"),
+    (asyncpg.DataError, "refused"),
+    (InternalClientError, "no postgres"),
+    (InterfaceError, "cut off"),  # used after it was closed
+)
+
+
+def failed(error: Exception, *, connecting: bool = False) -> StorageError:
+    """Return what a failure becomes; raise it ``from`` that. *connecting*: nothing was sent."""
+    name, detail = _told(error)
+    if connecting and name in {"no answer", "cut off"}:
+        name = "connect timeout" if name == "no answer" else "not connected"
+    made = FAILURES[name].error(detail=detail)
+    if connecting:
+        made.sent = "no"
+    return made
+
+
+def ended(error: BaseException) -> bool:
+    """Tell whether the server has ended, or the driver lost track of, the connection."""
+    if isinstance(error, PostgresError):
+        return getattr(error, "severity_en", None) not in {None, "ERROR"}
+    return not isinstance(error, StorageError | InterfaceError | Undone)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Return the name of the row, and what to add to its message."""
+    if isinstance(error, PostgresError):
+        code = str(getattr(error, "sqlstate", None) or "")
+        return _CODES.get(code) or _CLASSES.get(code[:2], "failed"), code
+    for kind, name in _RAISED:
+        if isinstance(error, kind):
+            return name, "" if kind is TimeoutError else type(error).__name__
+    return "failed", type(error).__name__

@@ -1,0 +1,212 @@
+"""Key-value in a PostgreSQL table."""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+from asyncpg import Connection
+
+from lamina.backend import serves
+from lamina.backends.postgres.appends import Appends
+from lamina.backends.postgres.keyvalue_sql import Statements
+from lamina.backends.postgres.pool import Pool
+from lamina.backends.postgres.schema import Tables, check_schema, statements
+from lamina.domains.keyvalue import (
+    Append,
+    CompareAndSet,
+    Delete,
+    Expire,
+    Get,
+    GetMany,
+    GetStamped,
+    Increment,
+    KeyValueBackend,
+    Scan,
+    Set,
+    SetMany,
+    TimeToLive,
+)
+from lamina.domains.lists import counted
+from lamina.domains.prefixes import end_of
+from lamina.domains.store import Check
+from lamina.errors import Conflict, Invalid, Unavailable
+from lamina.values import Done, Outcome, Page, Stamped
+
+_LONGEST_PAGE: Final = 10_000
+_AT_ONCE: Final = 8 * 2**20  # bytes of values in one statement, about
+_PURGE_EVERY: Final = 64  # writes
+_PURGED: Final = 1_000  # rows at once
+_TRIES: Final = 20
+
+
+@final
+class PostgresKeyValue(KeyValueBackend):
+    """Values in the table ``lamina_keyvalue`` of a schema of the database at *url*.
+
+    The server's clock alone decides what has expired, on every read; expired rows are deleted a
+    few at a time, along with writes. Idempotency keys are remembered for a day. *create* makes
+    what is missing when it opens. At most so many *connections* are held; *timeout* bounds each
+    statement, transaction and wait for a connection, *connect_timeout* a new connection, in
+    seconds. *pooler* says that a pooler in transaction mode stands between.
+
+    Raises:
+        StackError: The URL is none of PostgreSQL's, the schema is no name, or a number is not
+            above 0.
+    """
+
+    name = "postgres"
+    needs_open = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "lamina",
+        create: bool = True,
+        connections: int = 10,
+        timeout: float = 10.0,
+        connect_timeout: float = 5.0,
+        pooler: bool = False,
+    ) -> None:
+        check_schema(schema)
+        self.schema = schema
+        self.create = create
+        self._pool = Pool(
+            url,
+            connections=connections,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            pooler=pooler,
+        )
+        self._sql = statements(Statements, schema)
+        self._appends = Appends(self._pool, self._sql)
+        self._ask = self._pool.ask
+        self._writes = 0
+
+    async def open(self) -> None:
+        tables = Tables("keyvalue", 1, self.schema)
+        await self._pool.open(self.runtime, lambda one: tables.prepare(one, create=self.create))
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @serves(Get)
+    async def get(self, op: Get) -> bytes | None:
+        found: bytes | None = await self._ask(Connection.fetchval, self._sql.get, op.scope, op.key)
+        return found
+
+    @serves(GetStamped)
+    async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
+        found = await self._ask(Connection.fetchrow, self._sql.get_stamped, op.scope, op.key)
+        if found is None:
+            return Stamped(None)
+        left: float | None = found[1]
+        return Stamped(found[0], None if left is None else self.runtime.wall() + left)
+
+    @serves(GetMany)
+    async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
+        found = await self._ask(Connection.fetch, self._sql.get_many, op.scope, [*set(op.keys)])
+        values: dict[str, bytes] = dict(found)
+        return tuple(Done(values.get(key)) for key in op.keys)
+
+    @serves(Set)
+    async def set(self, op: Set) -> None:
+        await self._ask(Connection.execute, self._sql.set, op.scope, op.key, op.value, op.ttl)
+        self._written()
+
+    @serves(SetMany)
+    async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:
+        values = dict(op.items)  # the last of a key's; in one order, so that no two writers wait
+        keys = sorted(values)  # for each other
+        start = size = 0
+        for place, key in enumerate(keys, 1):
+            size += len(values[key])
+            if size >= _AT_ONCE or place == len(keys):
+                part = keys[start:place]
+                held = [values[one] for one in part]
+                await self._ask(
+                    Connection.execute, self._sql.set_many, op.scope, part, held, op.ttl
+                )
+                start, size = place, 0
+        self._written()
+        return (Done(None),) * len(op.items)
+
+    @serves(Delete)
+    async def delete(self, op: Delete) -> bool:
+        found = await self._ask(Connection.fetchval, self._sql.delete, op.scope, op.key)
+        self._written()
+        return bool(found)
+
+    @serves(CompareAndSet)
+    async def compare_and_set(self, op: CompareAndSet) -> None:
+        key = (op.scope, op.key)
+        if op.expect is None:
+            done = await self._ask(Connection.fetchval, self._sql.add, *key, op.value, op.ttl)
+        else:
+            done = await self._ask(
+                Connection.fetchval, self._sql.replace, *key, op.expect, op.value, op.ttl
+            )
+        if not done:
+            msg = "the key holds another value than expected"
+            raise Conflict(msg)
+        self._written()
+
+    @serves(Append, "idempotency")
+    async def append(self, op: Append) -> int:
+        length = await self._appends.append(op)
+        self._written()
+        return length
+
+    @serves(Increment)
+    async def increment(self, op: Increment) -> int:
+        if abs(op.by) >= 2**63:
+            msg = "what is added must fit 64 bits"
+            raise Invalid(msg)
+        for _ in range(_TRIES):
+            found: bytes | None = await self._ask(
+                Connection.fetchval, self._sql.increment, op.scope, op.key, op.by, op.ttl
+            )
+            if found is not None:
+                self._written()
+                return int(found)
+            counted(await self.get(Get(op.key, scope=op.scope)), op.by)  # says what is wrong
+        msg = "the counter changed too often"
+        raise Unavailable(msg, sent="no")
+
+    @serves(Expire)
+    async def expire(self, op: Expire) -> bool:
+        return bool(
+            await self._ask(Connection.fetchval, self._sql.expire, op.scope, op.key, op.ttl)
+        )
+
+    @serves(TimeToLive)
+    async def time_to_live(self, op: TimeToLive) -> float | None:
+        found: float | None = await self._ask(
+            Connection.fetchval, self._sql.time_to_live, op.scope, op.key
+        )
+        return found
+
+    @serves(Scan, "ordered", "unique")
+    async def scan(self, op: Scan) -> Page[str]:
+        limit = min(int(op.limit), _LONGEST_PAGE)
+        end = end_of(op.prefix)
+        query, last = (self._sql.scan, ()) if end is None else (self._sql.scan_until, (end,))
+        wanted = (op.scope, op.prefix, op.cursor or "", limit, *last)
+        found: list[Any] = await self._ask(Connection.fetch, query, *wanted)
+        keys = tuple(key for (key,) in found)
+        return Page(keys, keys[-1] if len(keys) == limit else None)
+
+    @serves(Check)
+    async def check(self, op: Check) -> None:
+        del op
+        await self._ask(Connection.fetchval, self._sql.get, "", "")  # no key is empty
+
+    def _written(self) -> None:
+        """Have a few expired rows deleted now and then, beside the calls."""
+        self._writes += 1
+        if self._writes % _PURGE_EVERY == 0 and self.runtime.has_room():
+            self.runtime.spawn(self._purge(), "delete what has expired")
+
+    async def _purge(self) -> None:
+        await self._ask(Connection.execute, self._sql.purge, _PURGED)
+        await self._ask(Connection.execute, self._sql.purge_appends, _PURGED)

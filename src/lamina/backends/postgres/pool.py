@@ -1,0 +1,165 @@
+"""Statements and transactions on a pool of connections to PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+from urllib.parse import urlsplit
+
+from lamina.backends.postgres.connections import Connections
+from lamina.backends.postgres.failures import Undone, ended, failed
+from lamina.errors import StackError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+    from asyncpg import Connection
+
+    from lamina.runtime import Runtime
+
+T = TypeVar("T")
+_GRACE: Final = 1.0  # seconds that the server stops a statement after we have given up
+
+
+@final
+class Pool:
+    """Asks the database at *url*, on at most so many connections.
+
+    *timeout* bounds a statement, a whole transaction and a wait for a connection, each; the
+    server is told of it, too. Nothing is sent twice. With a *pooler* in transaction mode between,
+    which hands each transaction to another connection of its own, nothing is prepared or set for
+    longer, and every statement is a transaction.
+
+    Raises:
+        StackError: The URL is none of PostgreSQL's, or a number is not above 0.
+    """
+
+    def __init__(
+        self, url: str, *, connections: int, timeout: float, connect_timeout: float, pooler: bool
+    ) -> None:
+        _check(url, connections, timeout, connect_timeout)
+        self.timeout = timeout
+        self.pooler = pooler
+        options: dict[str, Any] = {
+            "dsn": url,
+            "timeout": connect_timeout,
+            "command_timeout": timeout,
+            "max_cached_statement_lifetime": 0,
+            "server_settings": {"application_name": "lamina"},
+        }
+        if pooler:
+            options["statement_cache_size"] = 0
+        else:
+            options["server_settings"] |= _settings(timeout)
+        self._connections = Connections(options, most=connections, patience=timeout)
+        self._patience = connect_timeout + _GRACE
+
+    async def open(
+        self, runtime: Runtime, prepare: Callable[[Connection], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Connect once, and *prepare* what is needed there.
+
+        Raises:
+            StorageError: The server cannot be reached, or refuses.
+        """
+        self._connections.open(runtime)
+        connection = await self._connections.take(self._patience)
+        try:
+            async with asyncio.timeout(self.timeout):
+                await prepare(connection)
+        except BaseException as error:
+            self._connections.part(connection, error)
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
+                raise
+            raise failed(error) from error
+        self._connections.give(connection)
+
+    async def close(self) -> None:
+        """End every connection, also those in use."""
+        await self._connections.close()
+
+    async def ask(self, how: Callable[..., Coroutine[Any, Any, T]], query: str, *args: Any) -> T:
+        """Return what *how*, a method of ``Connection``, tells of one statement.
+
+        Raises:
+            StorageError: What the failure means.
+        """
+        if self.pooler:
+            async with self.transaction() as connection:
+                return await how(connection, query, *args)
+        connection = self._connections.ready() or await self._connections.take()
+        try:
+            answer = await how(connection, query, *args)
+        except BaseException as error:
+            self._connections.part(connection, error)
+            if isinstance(error, Exception):
+                raise failed(error) from error
+            raise
+        self._connections.give(connection)
+        return answer
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Give a connection in a transaction: committed at the end, undone by whatever is raised.
+
+        Raises:
+            StorageError: What the failure means; before the commit, nothing was written.
+        """
+        connection = self._connections.ready() or await self._connections.take()
+        committing = False
+        try:
+            async with asyncio.timeout(self.timeout):
+                await connection.execute("BEGIN")
+                yield connection
+                committing = True
+                await connection.execute("COMMIT")
+        except BaseException as error:
+            await self._undo(connection, error)
+            if isinstance(error, StorageError | Undone) or not isinstance(error, Exception):
+                raise
+            made = failed(error)
+            made.sent = made.sent if committing else "no"
+            raise made from error
+        self._connections.give(connection)
+
+    async def _undo(self, connection: Connection, error: BaseException) -> None:
+        """Roll back, if the connection is as it should be; else ending it does that."""
+        if not ended(error) and not connection.is_closed():
+            try:
+                await connection.execute("ROLLBACK")
+            except BaseException as second:
+                self._connections.part(connection, second)
+                if not isinstance(second, Exception):
+                    raise
+                return
+        self._connections.part(connection, error)
+
+
+def _settings(timeout: float) -> dict[str, str]:
+    """Return what the server is told of each connection."""
+    patience = str(math.ceil(min((timeout + _GRACE) * 1000, 2**31 - 1)))
+    return {
+        "statement_timeout": patience,
+        "idle_in_transaction_session_timeout": patience,
+        "default_transaction_isolation": "read committed",
+        "client_min_messages": "warning",
+        "jit": "off",
+    }
+
+
+def _check(url: str, connections: int, timeout: float, connect_timeout: float) -> None:
+    try:
+        scheme, _ = urlsplit(url).scheme, urlsplit(url).port
+    except ValueError:
+        scheme = ""
+    if scheme not in {"postgres", "postgresql"}:
+        msg = "url must be like postgresql://user:password@host:5432/database"
+        raise StackError(msg)
+    if connections < 1:
+        msg = f"connections must be at least 1, got {connections!r}"
+        raise StackError(msg)
+    if not (0 < timeout < math.inf and 0 < connect_timeout < math.inf):
+        msg = f"timeouts must be more than 0 and finite, got {timeout!r} and {connect_timeout!r}"
+        raise StackError(msg)

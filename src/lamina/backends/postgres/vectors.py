@@ -1,0 +1,4 @@
+"""Vectors."""
+
+
+class PostgresVectors: ...
