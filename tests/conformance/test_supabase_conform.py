@@ -1,0 +1,44 @@
+"""Supabase's tables and Storage do what the interface promises, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
+from lamina.backends.supabase.sql import migration
+from lamina.testing.contracts import DocumentsContract, MediaContract
+
+if TYPE_CHECKING:
+    from lamina.testing.servers import Project, Supabase
+
+BUCKET: Final = "media"
+MAKE_BUCKET: Final = f"INSERT INTO storage.buckets (id, name) VALUES ('{BUCKET}', '{BUCKET}');"
+
+
+class InProjects:
+    """Gives each backend a project of its own."""
+
+    examples = 5
+
+    @pytest.fixture(autouse=True)
+    def _server(self, supabase: Supabase) -> None:
+        self._supabase = supabase
+
+    def project(self) -> Project:
+        return self._supabase.project(migration() + MAKE_BUCKET)
+
+
+@pytest.mark.server
+class TestSupabaseDocuments(InProjects, DocumentsContract):
+    def backend(self) -> SupabaseDocuments:
+        project = self.project()
+        return SupabaseDocuments(project.url, project.service_key)
+
+
+@pytest.mark.server
+class TestSupabaseMedia(InProjects, MediaContract):
+    def backend(self) -> SupabaseMedia:
+        project = self.project()
+        return SupabaseMedia(project.url, project.service_key, bucket=BUCKET)
