@@ -57,9 +57,11 @@ class Cluster:
 
     async def open(self) -> None:
         """Ask who holds what, and the first of them who it is."""
-        slots = await self._known()
-        for host in slots.hosts()[:1]:
-            await greet(self._node(host), cluster=True)
+        hosts = (await self._known()).hosts()
+        if not hosts:
+            self._is_stale = True
+            raise FAILURES["uncovered"].error()
+        await greet(self._node(hosts[0]), cluster=True)
 
     async def close(self) -> None:
         """Close the connections to all nodes."""

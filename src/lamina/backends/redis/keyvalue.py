@@ -15,9 +15,9 @@ from lamina.backends.redis.batches import get_many, set_many
 from lamina.backends.redis.failures import FAILURES, refused
 from lamina.backends.redis.listing import scan
 from lamina.backends.redis.names import wire
-from lamina.backends.redis.scripts import COMPARE_AND_SET, GET_STAMPED, PERSIST
+from lamina.backends.redis.scripts import GET_STAMPED, PERSIST
 from lamina.backends.redis.server import server
-from lamina.backends.redis.updates import append, increment
+from lamina.backends.redis.updates import append, increment, replaced
 from lamina.backends.redis.wire import milliseconds, pack, pack_get, pack_set
 from lamina.domains.keyvalue import (
     Append,
@@ -162,13 +162,8 @@ class RedisKeyValue(KeyValueBackend):
     @serves(CompareAndSet)
     async def compare_and_set(self, op: CompareAndSet) -> None:
         name = wire(op.scope, op.key)
-        if op.expect is None:
-            ttl = () if op.ttl is None else (b"PX", milliseconds(op.ttl))
-            done = await self._ask(pack(b"SET", name, op.value, b"NX", *ttl), name)
-        else:
-            ttl = () if op.ttl is None else (b"PX", milliseconds(op.ttl))
-            done = await self._run(COMPARE_AND_SET, name, op.expect, op.value, *ttl)
-        if not done:
+        ttl = None if op.ttl is None else milliseconds(op.ttl)
+        if not await replaced(self._server, name, op.expect, op.value, ttl):
             msg = "the key holds another value than expected"
             raise Conflict(msg)
 

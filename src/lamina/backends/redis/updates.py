@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from redis.exceptions import ResponseError
 
-from lamina.backends.redis.answers import number_of, two_of, value_of
+from lamina.backends.redis.answers import check_ok, number_of, two_of, value_of
 from lamina.backends.redis.failures import FAILURES, refused
 from lamina.backends.redis.names import once_of, proof_of, wire
 from lamina.backends.redis.scripts import APPEND, COMPARE_AND_SET, INCREMENT, REPLACE
-from lamina.backends.redis.wire import milliseconds, pack_get
+from lamina.backends.redis.wire import milliseconds, pack, pack_get
 from lamina.domains.lists import appended, counted
 from lamina.values import Json
 
@@ -73,11 +73,37 @@ async def increment(server: Asks, op: Increment) -> int:
         stored = await _stored(server, name)
     for _ in range(_ATTEMPTS):
         value = counted(stored, op.by)
-        rest = (b"KEEPTTL",) if ttl is None else (b"PX", ttl)
-        if await COMPARE_AND_SET.run(server, (name,), stored or b"", b"%d" % value, *rest):
+        if await replaced(server, name, stored, b"%d" % value, ttl, keeps=True):
             return value
         stored = await _stored(server, name)
     raise FAILURES["contended"].error()
+
+
+async def replaced(
+    server: Asks,
+    name: bytes,
+    expect: bytes | None,
+    value: bytes,
+    ttl: bytes | None,
+    *,
+    keeps: bool = False,
+) -> bool:
+    """Write *value* if *expect* is stored, None if nothing is; tell whether it was.
+
+    Without *ttl*, in milliseconds, it stays for ever, or as long as before if it *keeps* that.
+    """
+    rest = (
+        (b"PX", ttl) if ttl is not None else (b"KEEPTTL",) if keeps and expect is not None else ()
+    )
+    if expect is not None:
+        return number_of(await COMPARE_AND_SET.run(server, (name,), expect, value, *rest)) > 0
+    try:
+        answer = await server.ask(pack(b"SET", name, value, b"NX", *rest), name)
+    except ResponseError as error:
+        raise refused(error) from error
+    if answer is not None:
+        check_ok(answer)
+    return answer is not None
 
 
 async def _worked(
