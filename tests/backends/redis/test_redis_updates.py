@@ -90,87 +90,87 @@ def test_a_list_holds_the_bytes_that_the_rules_give(valkey: Valkey, steps: list[
             Stack().over(RedisKeyValue(url)) as store,
             redis.asyncio.Redis.from_url(url) as other,
         ):
-              for step in steps:
-                  if isinstance(step, bytes):
-                      await other.set("a", step)
-                      stored = step
-                      continue
-                  items, keep = tuple(Json.of(item) for item in step[0]), step[1]
-                  try:
-                      stored, wanted = appended(stored, items, keep)
-                  except (Invalid, Corrupt) as error:
-                      with pytest.raises(type(error)):
-                          await store.bound.send(Append("a", items, keep_last=keep))
-                  else:
-                      assert await store.bound.send(Append("a", items, keep_last=keep)) == wanted
-                  assert await other.get("a") == stored
+            for step in steps:
+                if isinstance(step, bytes):
+                    await other.set("a", step)
+                    stored = step
+                    continue
+                items, keep = tuple(Json.of(item) for item in step[0]), step[1]
+                try:
+                    stored, wanted = appended(stored, items, keep)
+                except (Invalid, Corrupt) as error:
+                    with pytest.raises(type(error)):
+                        await store.bound.send(Append("a", items, keep_last=keep))
+                else:
+                    assert await store.bound.send(Append("a", items, keep_last=keep)) == wanted
+                assert await other.get("a") == stored
 
-      asyncio.run(play())
-
-
-  @MANY
-  @given(
-      stored=some.one_of(
-          some.none(),
-          some.integers(-(2**64), 2**64).map(lambda n: b"%d" % n),
-          some.sampled_from([b"", b"007", b"-0", b"+1", b" 1", b"1 ", b"1\0", b"0x1", b"-", b"00"]),
-          some.sampled_from(
-              [b"-009", b"1_0", "\u0661".encode(), b"1\n", b"9" * 19, b"-" + b"9" * 19]
-          ),
-          some.binary(max_size=21),
-      ),
-      by=some.one_of(
-          some.integers(-5, 5),
-          some.integers(-(2**65), 2**65),
-          some.sampled_from([10**18 - 1, 10**18, -(10**18), 2**63 - 1, -(2**63), 2**64]),
-      ),
-  )
-  def test_a_counter_holds_the_bytes_that_the_rules_give(
-      valkey: Valkey, stored: bytes | None, by: int
-  ) -> None:
-      url = valkey.database()
-
-      async def play() -> None:
-          async with (
-              Stack().over(RedisKeyValue(url)) as store,
-              redis.asyncio.Redis.from_url(url) as other,
-          ):
-              if stored is not None:
-                  await other.set("a", stored)
-              try:
-                  wanted = counted(stored, by)
-              except Invalid:
-                  with pytest.raises(Invalid):
-                      await store.bound.send(Increment("a", by))
-                  assert await other.get("a") == stored
-              else:
-                  assert await store.bound.send(Increment("a", by)) == wanted
-                  assert await other.get("a") == b"%d" % wanted
-
-      asyncio.run(play())
+    asyncio.run(play())
 
 
-  async def test_a_list_spaced_by_another_program_is_made_anew_once() -> None:
-      with Valkey() as server:
+@MANY
+@given(
+    stored=some.one_of(
+        some.none(),
+        some.integers(-(2**64), 2**64).map(lambda n: b"%d" % n),
+        some.sampled_from([b"", b"007", b"-0", b"+1", b" 1", b"1 ", b"1\0", b"0x1", b"-", b"00"]),
+        some.sampled_from(
+            [b"-009", b"1_0", "\u0661".encode(), b"1\n", b"9" * 19, b"-" + b"9" * 19]
+        ),
+        some.binary(max_size=21),
+    ),
+    by=some.one_of(
+        some.integers(-5, 5),
+        some.integers(-(2**65), 2**65),
+        some.sampled_from([10**18 - 1, 10**18, -(10**18), 2**63 - 1, -(2**63), 2**64]),
+    ),
+)
+def test_a_counter_holds_the_bytes_that_the_rules_give(
+    valkey: Valkey, stored: bytes | None, by: int
+) -> None:
+    url = valkey.database()
+
+    async def play() -> None:
         async with (
-          Stack().over(RedisKeyValue(server.url)) as store,
-          redis.asyncio.Redis.from_url(server.url) as other,
+            Stack().over(RedisKeyValue(url)) as store,
+            redis.asyncio.Redis.from_url(url) as other,
         ):
-          await other.set("a", json.dumps([{"role": "user", "content": "é"}, 2**63]), ex=100)
+            if stored is not None:
+                await other.set("a", stored)
+            try:
+                wanted = counted(stored, by)
+            except Invalid:
+                with pytest.raises(Invalid):
+                    await store.bound.send(Increment("a", by))
+                assert await other.get("a") == stored
+            else:
+                assert await store.bound.send(Increment("a", by)) == wanted
+                assert await other.get("a") == b"%d" % wanted
 
-          await store.append("told the scripts", 1)
-          await other.set("told the scripts", "[ ]")
-          await store.append("told the scripts", 1)
-          await other.config_resetstat()
-          lengths = [await store.append("a", place) for place in range(3)]
-          after = await other.info("commandstats")
+    asyncio.run(play())
 
-          assert lengths == [3, 4, 5]
-          wanted = '[{"content":"é","role":"user"},9223372036854775808,0,1,2]'
-          assert json.loads(wanted) == json.loads(await other.get("a"))
-          assert await other.get("a") == Json.of(json.loads(wanted)).data
-          assert 95 < await other.ttl("a") <= 100
-          assert after["cmdstat_evalsha"]["calls"] == 4  # three appends, and one list made anew
+
+async def test_a_list_spaced_by_another_program_is_made_anew_once() -> None:
+    with Valkey() as server:
+        async with (
+            Stack().over(RedisKeyValue(server.url)) as store,
+            redis.asyncio.Redis.from_url(server.url) as other,
+        ):
+            await store.append("told the scripts", 1)
+            await other.set("told the scripts", "[ ]")
+            await store.append("told the scripts", 1)
+            await other.set("a", json.dumps([{"role": "user", "content": "é"}, 2**63]), ex=100)
+            await other.config_resetstat()
+
+            lengths = [await store.append("a", place) for place in range(3)]
+
+            told = await other.info("commandstats")
+            assert told["cmdstat_evalsha"]["calls"] == 4  # three appends, one list made anew
+            assert lengths == [3, 4, 5]
+            stored = await other.get("a")
+            assert json.loads(stored) == [{"role": "user", "content": "é"}, 2**63, 0, 1, 2]
+            assert stored == Json.of(json.loads(stored)).data
+            assert 95 < await other.ttl("a") <= 100
 
 
 @pytest.mark.parametrize("foreign", [False, True])
