@@ -57,16 +57,17 @@ def _processes() -> list[tuple[int, int]]:
     return found
 
 
-def stopped(pid: int) -> bool:
-    """Tell whether a process stands still after SIGSTOP."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        return stat.rpartition(b")")[2].split()[0] == b"T"
-    except FileNotFoundError:
-        told = subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False
-        )
-        return told.stdout.lstrip().startswith(b"T")
+def still(pid: int) -> bool:
+    """Tell whether a process does nothing, being stopped by SIGSTOP or at its end."""
+    if Path("/proc/self/stat").exists():
+        try:
+            state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+    else:
+        command = ["ps", "-o", "stat=", "-p", str(pid)]
+        state = subprocess.run(command, capture_output=True, check=False).stdout.strip()[:1]
+    return state in {b"T", b"Z", b"X", b""}
 
 
 def send(root: int, number: int) -> None:
@@ -87,6 +88,8 @@ class Keeper:
         self._folder = folder
         self._told: dict[str, Any] = json.loads((folder / "command.json").read_text())
         self._control = os.open(folder / "control", os.O_RDWR)  # open before anyone writes
+        self._alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._alive, fcntl.LOCK_EX)  # until we end
         self._process: subprocess.Popen[bytes] | None = None
         self._staying = threading.Lock()
         """Held while something is changed, and for ever once we leave."""

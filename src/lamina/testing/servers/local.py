@@ -41,10 +41,14 @@ class Local(Server):
         }
 
     def _answers(self) -> bool:
+        return self._request("GET", "/_ready")[0] == 200
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/_ready")
-            return connection.getresponse().status == 200
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except http.client.HTTPException as error:
             raise ConnectionResetError from error
         finally:

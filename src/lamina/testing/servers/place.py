@@ -90,12 +90,24 @@ class Place:
         return "".join(found).rstrip()
 
     def leave(self, *, wait: float = 0.0) -> None:
-        """Let go; *wait* so many seconds at most until the keeper has removed everything."""
-        kept = (self.folder / "control").exists()
+        """Let go; *wait* so many seconds at most until everything is removed."""
         fcntl.flock(self._users, fcntl.LOCK_UN)  # also for children that inherited it
         os.close(self._users)
-        if not kept and wait:
-            shutil.rmtree(self.folder, ignore_errors=True)
         deadline = time.monotonic() + wait
         while self.folder.exists() and time.monotonic() < deadline:
+            if not self._has_keeper():  # none was started, or it was killed
+                shutil.rmtree(self.folder, ignore_errors=True)
             time.sleep(0.002)
+
+    def _has_keeper(self) -> bool:
+        try:
+            alive = os.open(self.folder / "alive", os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(alive)
+        return False

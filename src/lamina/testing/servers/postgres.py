@@ -117,13 +117,16 @@ class Postgres(Server):
 
     def _make_cluster(self) -> None:
         method = "scram-sha-256" if self.password else "trust"
+        secret = self.folder / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(self.password or "unused")
+        self._give(secret)
         done = subprocess.run(
             [
                 *(str(self._binary("initdb")), "-D", str(self.data), "-U", "postgres"),
                 *("-A", method, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-                *(("--pwfile=/dev/stdin",) if self.password else ()),
+                f"--pwfile={secret}",
             ],
-            input=self.password,
             cwd=self.data,
             capture_output=True,
             text=True,

@@ -10,6 +10,8 @@ from lamina.testing.servers import keeper
 from lamina.testing.servers.problems import ServerFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lamina.testing.servers.place import Place
 
 
@@ -54,7 +56,7 @@ class Process:
         state = [] if self._place is None else self._place.state()
         if len(state) != 1:
             return "down"
-        return "paused" if keeper.stopped(state[0]) else "running"
+        return "paused" if keeper.still(state[0]) else "running"
 
     def log(self) -> str:
         """Return the end of what it printed."""
@@ -62,7 +64,9 @@ class Process:
 
     def pause(self) -> None:
         """Stop its processes where they are: connections stay open, nothing answers."""
-        keeper.send(self.pid, signal.SIGSTOP)
+        pid = self.pid
+        keeper.send(pid, signal.SIGSTOP)
+        self._wait(lambda: all(map(keeper.still, keeper.family(pid))))
 
     def resume(self) -> None:
         """Let its processes run on."""
@@ -71,6 +75,9 @@ class Process:
     def kill(self) -> None:
         """Kill its processes at once, as a crash would; data on disk stays."""
         keeper.send(self.pid, signal.SIGKILL)
+        self._wait(lambda: not self.running)
+
+    def _wait(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.timeout
-        while self.running and time.monotonic() < deadline:
+        while not true() and time.monotonic() < deadline:
             time.sleep(0.002)

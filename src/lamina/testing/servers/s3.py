@@ -76,6 +76,14 @@ class S3(Server):
             raise ServerFailed(msg)
         return name
 
+    def has(self, bucket: str) -> bool:
+        """Tell whether there is such a bucket.
+
+        Raises:
+            OSError: The server does not answer.
+        """
+        return self._send("HEAD", f"/{bucket}") == 200
+
     def _send(self, method: str, path: str) -> int:
         keys = {"key": self.access_key, "secret": self.secret_key}
         return send(method, path, port=self.port, region=self.region, **keys)
@@ -102,7 +110,7 @@ class S3(Server):
         ]
 
     def _answers(self) -> bool:
-        return self._send("HEAD", "/lamina") == 200
+        return self.has("lamina")
 
     def _leftovers(self) -> list[str]:
         return [f"/tmp/seaweedfs-*-{port}.sock" for port in self.ports]  # noqa: S108

@@ -29,7 +29,7 @@ class Server(Process, ABC):
 
     Whatever happens to the process that started it, even SIGKILL, the server ends and its
     temporary folder is removed. All methods block, for milliseconds when all is well. Under root
-    it runs as a user without rights, where that one can reach its program.
+    it runs as a user without rights, where that one can reach its program and its data.
 
     Args:
         port: Where it listens on 127.0.0.1; a free port if not given.
@@ -39,7 +39,7 @@ class Server(Process, ABC):
 
     ports_needed: ClassVar[int] = 1
     can_be_root: ClassVar[bool] = True
-    """Whether it serves as root where nobody cannot reach its program."""
+    """Whether it serves as root where nobody cannot reach its program or its data."""
 
     def __init__(
         self, *, port: int | None = None, data: Path | str | None = None, timeout: float = 30.0
@@ -113,9 +113,12 @@ class Server(Process, ABC):
     @property
     def user(self) -> int | None:
         """The user to run as: nobody under root, else whoever we are."""
-        if os.getuid() != 0 or (self.can_be_root and not reachable(self._program())):
+        if os.getuid() != 0 or (self.can_be_root and not self._suits_nobody()):
             return None
         return _NOBODY
+
+    def _suits_nobody(self) -> bool:
+        return reachable(self._program()) and (self._kept is None or passable(self._kept))
 
     def __enter__(self) -> Self:
         return self.start()

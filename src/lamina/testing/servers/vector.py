@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lamina.testing.servers.local import Local
+from lamina.testing.servers.problems import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +48,23 @@ class Upstash(Local):
     def index(self, kind: Kind = "dense", *, name: str | None = None) -> tuple[str, str]:
         """Return the URL and the token of an empty index, or of the one of that *name*."""
         return f"{self.url}/{kind}~{name or secrets.token_hex(8)}", self.token
+
+    def control(self, **settings: Any) -> dict[str, Any]:
+        """Change how it behaves, such as ``lag=0.2`` or ``faults=[{"status": 500}]``.
+
+        Returns all settings and how many requests each endpoint got; the module
+        ``lamina.testing.servers.upstash.control`` names them.
+
+        Raises:
+            ServerFailed: There is no such setting.
+            OSError: The server does not answer.
+        """
+        status, body = self._request("POST", "/_control", json.dumps(settings).encode())
+        if status != 200:
+            msg = f"{self.name} refuses the settings"
+            raise ServerFailed(msg, body.decode(errors="replace"))
+        told: dict[str, Any] = json.loads(body)
+        return told
 
     def _arguments(self) -> list[str]:
         return [*super()._arguments(), "--token", self.token, *self._switches]
