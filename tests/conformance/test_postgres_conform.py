@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue
-from lamina.testing.contracts import DocumentsContract, KeyValueContract
+from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue, PostgresVectors
+from lamina.embed import LexicalEmbedder
+from lamina.testing.contracts import DocumentsContract, KeyValueContract, VectorsContract
 
 if TYPE_CHECKING:
     from lamina.testing.servers import Postgres
+
+_EMBEDDER: Final = LexicalEmbedder()
+_NUMBERS: Final = count()
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres) -> str:
+    return postgres.database()
 
 
 class OnPostgres:
     """Gives each backend a schema of its own, and moves the server's clock there."""
 
-    examples = 12
+    examples = 40
 
     @pytest.fixture(autouse=True)
-    def _server(self, postgres: Postgres, request: pytest.FixtureRequest) -> None:
+    def _server(self, postgres: Postgres, database: str) -> None:
         self._postgres = postgres
-        self._url = postgres.database()
-        self._numbers = count()
+        self._url = database
         self._schema = ""
         self._elapsed = 0.0
 
     def schema(self) -> str:
-        self._schema = f"lamina_{next(self._numbers)}"
+        self._schema = f"lamina_{next(_NUMBERS)}"
         self._elapsed = 0.0
         return self._schema
 
@@ -52,3 +60,35 @@ class TestPostgresKeyValue(OnPostgres, KeyValueContract):
 class TestPostgresDocuments(OnPostgres, DocumentsContract):
     def backend(self) -> PostgresDocuments:
         return PostgresDocuments(self._url, schema=self.schema())
+
+
+@pytest.mark.server
+class TestPostgresVectors(OnPostgres, VectorsContract):
+    dimension = _EMBEDDER.dimension
+
+    def backend(self) -> PostgresVectors:
+        return PostgresVectors(self._url, schema=self.schema(), embedder=_EMBEDDER)
+
+
+@pytest.mark.server
+class TestPostgresVectorsByDistance(OnPostgres, VectorsContract):
+    dimension = _EMBEDDER.dimension
+
+    def backend(self) -> PostgresVectors:
+        schema = self.schema()
+        return PostgresVectors(self._url, schema=schema, embedder=_EMBEDDER, metric="euclidean")
+
+
+@pytest.mark.server
+class TestPostgresVectorsByDotThroughTheIndex(OnPostgres, VectorsContract):
+    dimension = _EMBEDDER.dimension
+
+    def backend(self) -> PostgresVectors:
+        return PostgresVectors(
+            self._url,
+            schema=self.schema(),
+            embedder=_EMBEDDER,
+            metric="dot",
+            exact_below=1,
+            ef_search=400,
+        )

@@ -7,7 +7,7 @@ from typing import Final, final
 from asyncpg import Connection
 
 from lamina.backend import serves
-from lamina.backends.postgres.bulk import Bulk
+from lamina.backends.postgres.bulk import write_documents
 from lamina.backends.postgres.documents_sql import Statements
 from lamina.backends.postgres.finding import document, page, statement
 from lamina.backends.postgres.pool import Pool
@@ -79,7 +79,6 @@ class PostgresDocuments(DocumentsBackend):
         )
         self._sql = statements(Statements, schema)
         self._thread = OneThread("postgres documents")
-        self._bulk = Bulk(self._pool, self._sql)
         self._ask = self._pool.ask
 
     async def open(self) -> None:
@@ -126,7 +125,7 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(WriteMany)
     async def write_many(self, op: WriteMany) -> tuple[Outcome[None], ...]:
-        return await self._bulk.write(op.singles())
+        return await write_documents(self._pool, self._sql.write, op.singles())
 
     @serves(Update)
     async def update(self, op: Update) -> int | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from lamina.backends.postgres.conditions import compiled
+from lamina.backends.postgres.written import decoded
 from lamina.domains.documents import Document, Found
 from lamina.domains.documents.pages import Place, Sorting
-from lamina.values import Page, freeze
+from lamina.values import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ _SORTED_BY: Final = {
     "id": "id",
     "path": "coalesce(path, '')",
 }
-_NOTHING: Final = freeze({})
 
 
 def statement(
@@ -69,8 +68,7 @@ def page(op: Find, sorting: Sorting, rows: Sequence[Row]) -> Page[Found]:
 def document(row: Row) -> Document:
     """Return the document that a row holds."""
     id_, content, metadata, version, path, created_at, updated_at = row[:7]
-    held = _NOTHING if metadata == "{}" else freeze(json.loads(metadata))
-    return Document(id_, content, held, version, path, created_at, updated_at)
+    return Document(id_, content, decoded(metadata), version, path, created_at, updated_at)
 
 
 def _place(sorting: Sorting, last: Found) -> Place:

@@ -19,7 +19,7 @@ OLDEST: Final = 14
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _OURS: Final = re.compile(r"\blamina\.|(?<=SCHEMA IF NOT EXISTS )lamina\b")
 _MAKES_SCHEMA: Final = "CREATE SCHEMA IF NOT EXISTS lamina;"
-_LOCK: Final = 0x4C616D696E61  # "Lamina"; only one process makes tables at a time
+LOCK: Final = 0x4C616D696E61  # "Lamina"; only one process makes tables at a time
 
 
 def check_schema(name: str) -> None:
@@ -54,6 +54,8 @@ class Tables:
     name: str
     version: int
     schema: str
+    types: str = "pg_catalog"
+    """The schema of the types that the script names."""
 
     @property
     def script(self) -> Path:
@@ -70,9 +72,10 @@ class Tables:
         found = await self._found(connection)
         if found is None and create:
             async with connection.transaction():
-                await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
                 found = await self._found(connection)
                 if found is None:
+                    await connection.execute(f'SET LOCAL search_path = "{self.types}"')
                     await connection.execute(await self._making(connection))
                     found = self.version
         if found is None:

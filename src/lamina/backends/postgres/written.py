@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from lamina.domains.documents.metadata import metadata_of
 from lamina.domains.words import counted, words
 from lamina.errors import Invalid
-from lamina.values import FrozenDict, Json
+from lamina.values import EMPTY, FrozenDict, Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ _MOST_WORDS: Final = 1_000
 _STEEP: Final = 1.2  # BM25's k1 and b, as SQLite's FTS5 has them
 _LENGTH: Final = 0.75
 _USUAL: Final = 256  # words in a document, instead of the mean of all, which writes would move
+_NOTHING: Final = EMPTY.value()
 
 
 class Metadata(NamedTuple):
@@ -43,11 +44,20 @@ def stored(given: Json) -> Metadata:
     Raises:
         Invalid: It is not a JSON object.
     """
-    if given.data == b"{}":
+    if given == EMPTY:
         return Metadata("{}", None)
     value = metadata_of(given)
     text = Json.of(value).data.decode()
     return Metadata(text, None) if _comes_back(value) else Metadata(encoded(plain(value)), text)
+
+
+def decoded(text: str) -> Any:
+    """Return stored metadata, frozen.
+
+    Raises:
+        Corrupt: It is no JSON.
+    """
+    return _NOTHING if text == "{}" else Json(text.encode()).value()
 
 
 def encoded(value: Any) -> str:
