@@ -7,7 +7,7 @@
             | ident [NOT] GLOB string | ident [NOT] IN "(" literal { "," literal } ")"
             | ident [NOT] CONTAINS literal
 
-Words are operators in any case, and identifiers where only an identifier can stand.
+Operators are words in any case. They cannot be identifiers; ``field``, ``has`` and booleans can.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 100
 _SIGNS: Final = ("=", "!=", "<", "<=", ">", ">=")
 _AFTER_IDENTIFIER: Final = (*_SIGNS, "GLOB", "IN", "CONTAINS", "NOT")
+_RESERVED: Final = ("AND", "OR", "NOT", "GLOB", "IN", "CONTAINS")
 _LITERALS: Final = ("STRING", "NUMBER", "BOOLEAN")
 
 
@@ -123,7 +124,7 @@ class _Parser:
         return True
 
     def _path(self, *others: str) -> Path:
-        if self._now.kind != "word":
+        if self._now.kind != "word" or self._now.says(*_RESERVED):
             self._fail(*others, "IDENTIFIER")
         name = self._take()
         path = steps(name.text)
