@@ -93,7 +93,7 @@ def _host(text: str, port: int) -> Host:
     if not colon or text.endswith("]"):
         name, number = text, str(port)
     name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
-    if not name or not number.isdecimal() or not 0 < int(number[:6]) <= _HIGHEST_PORT:
+    if not name or not _is_number(number) or not 0 < int(number) <= _HIGHEST_PORT:
         _wrong("each host of the url must be host or host:port, with a port up to 65535")
     return unquote(name), int(number)
 
@@ -105,11 +105,15 @@ def _login(text: str) -> dict[str, str]:
 
 
 def _database(text: str, topology: Topology) -> int:
-    if text and not (text.isdecimal() and len(text) < 10):
+    if text and not _is_number(text):
         _wrong("the database of the url must be a number, as in redis://host:6379/0")
     if topology == "cluster" and int(text or 0):
         _wrong("a cluster has the database 0 only")
     return int(text or 0)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _check_options(options: dict[str, str], allowed: tuple[str, ...]) -> None:

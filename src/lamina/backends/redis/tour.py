@@ -36,7 +36,9 @@ class Tour:
         parts = (cursor or ";;;0").split(";")
         if len(parts) == _PARTS:
             done, here = read(parts[0]), read(parts[1])
-            is_position = parts[3].isdecimal() and len(parts[3]) <= len(str(2**64))
+            is_position = (
+                parts[3].isascii() and parts[3].isdecimal() and len(parts[3]) <= len(str(2**64))
+            )
             if done is not None and here is not None and len(done) < SLOTS and is_position:
                 return cls(done, here, Look(parts[2], int(parts[3])))
         msg = "the cursor is none that a scan has given"
