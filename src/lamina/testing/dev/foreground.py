@@ -65,7 +65,8 @@ def _start(together: Servers, servers: dict[str, Server]) -> None:
     try:
         together.start(tell)
     except ServerFailed as failed:
-        _say(failed.log)
+        if failed.log:
+            _say(failed.log)
         raise ServerFailed(failed.why) from None
 
 

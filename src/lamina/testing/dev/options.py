@@ -109,8 +109,8 @@ def _made(name: str, options: Options, common: dict[str, Any], postgres: Server 
     if name == "upstash":
         common.pop("data", None)
         return Upstash(**common, **_told(token=options.token))
-    if options.data is not None:
-        common["data"] = Path(options.data) / "postgres"
+    if postgres is None and options.data is not None:
+        postgres = Postgres(data=Path(options.data) / "postgres")
     assert postgres is None or isinstance(postgres, Postgres)
     told = _told(jwt_secret=options.jwt_secret, sql=options.sql)
     return Supabase(**common, postgres=postgres, **told)

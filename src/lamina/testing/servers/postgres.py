@@ -60,9 +60,10 @@ class Postgres(Server):
     @property
     def dsn(self) -> str:
         """The default database."""
-        return self._dsn("postgres")
+        return self.dsn_of("postgres")
 
-    def _dsn(self, database: str) -> str:
+    def dsn_of(self, database: str) -> str:
+        """Return where a database is, made or not."""
         who = f"postgres:{self.password}" if self.password else "postgres"
         return f"postgresql://{who}@127.0.0.1:{self.port}/{database}"
 
@@ -77,7 +78,7 @@ class Postgres(Server):
         """
         name = name or f"t_{secrets.token_hex(8)}"
         self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY=file_copy')
-        return self._dsn(name)
+        return self.dsn_of(name)
 
     def run(self, sql: str, *, dsn: str | None = None) -> str:
         """Run SQL and return what it prints, in psql's unaligned form.

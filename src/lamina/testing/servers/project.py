@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.testing.servers.local import Local
 from lamina.testing.servers.postgres import Postgres
+from lamina.testing.servers.problems import ServerFailed
 from lamina.testing.servers.tokens import signed
 
 if TYPE_CHECKING:
@@ -56,11 +58,12 @@ class Supabase(Local):
     Args:
         switches: More of its command line; see
             ``python -m lamina.testing.servers.supabase --help``.
-        postgres: Where its tables are; a server of its own if not given.
+        postgres: Where its tables are, a server of its own if not given; it is started and
+            stopped with this one, unless it runs already.
         sql: A file that is run first, in the default project.
         jwt_secret: What tokens must be signed with.
         port: Where it listens; a free port if not given.
-        data: A folder that keeps the tables of its own PostgreSQL.
+        data: A folder that keeps its objects, and the tables unless *postgres* is given.
         timeout: How long starting may take, in seconds.
     """
 
@@ -78,16 +81,17 @@ class Supabase(Local):
         data: Path | str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        super().__init__(port=port, timeout=timeout)
-        self.postgres = postgres or Postgres(data=data)
+        super().__init__(port=port, data=data, timeout=timeout)
+        tables = None if data is None else Path(data) / "postgres"
+        self.postgres = postgres or Postgres(data=tables)
         self.jwt_secret = jwt_secret
-        self._owns = postgres is None
+        self._owns = False
         self._sql = None if sql is None else Path(sql).absolute()
         self._switches = [*switches]
 
     @property
     def needs(self) -> tuple[Server, ...]:
-        return () if self._owns else (self.postgres,)
+        return (self.postgres,)
 
     @property
     def default(self) -> Project:
@@ -97,26 +101,52 @@ class Supabase(Local):
     def environment(self) -> dict[str, str]:
         return {"SUPABASE_URL": self.url, "SUPABASE_SERVICE_KEY": self.default.service_key}
 
-    def project(self, sql: str | None = None) -> Project:
+    def project(self, sql: str = "") -> Project:
         """Return a new project with a database of its own, in which *sql* is run.
 
         Raises:
             ServerFailed: The SQL fails.
         """
         name = f"p_{secrets.token_hex(8)}"
-        dsn = self.postgres.database(name)
-        if sql:
-            self.postgres.run(sql, dsn=dsn)
+        self._control("POST", "/_control/project", {"name": name, "sql": sql})
+        dsn = self.postgres.dsn_of(name)
         return Project(f"{self.url}/~{name}", dsn, self.jwt_secret)
 
+    def control(self, *faults: dict[str, Any]) -> dict[str, Any]:
+        """Add *faults* for the next calls; return how many are to come, and all calls so far.
+
+        The package ``lamina.testing.servers.supabase`` tells what a fault may be.
+
+        Raises:
+            ServerFailed: There is no such fault.
+        """
+        if faults:
+            self._control("POST", "/_control", [*faults])
+        told: dict[str, Any] = json.loads(self._control("GET", "/_control"))
+        return told
+
+    def forget(self) -> None:
+        """Forget faults that are still to come, and the calls so far."""
+        self._control("DELETE", "/_control")
+
+    def _control(self, method: str, path: str, told: object = None) -> bytes:
+        body = None if told is None else json.dumps(told).encode()
+        status, answer = self._request(method, path, body)
+        if status >= 300:
+            msg = f"{self.name} refuses what it is told"
+            raise ServerFailed(msg, answer.decode(errors="replace"))
+        return answer
+
     def _prepare(self) -> None:
-        if self._owns:
+        if not self.postgres.running:
+            self._owns = True
             self.postgres.start()
 
     def _arguments(self) -> list[str]:
         return [
             *super()._arguments(),
             *("--jwt-secret", self.jwt_secret, "--database", self.postgres.dsn),
+            *("--storage", str(self.data / "objects")),
             *(() if self._sql is None else ("--sql", str(self._sql))),
             *self._switches,
         ]
@@ -124,4 +154,5 @@ class Supabase(Local):
     def stop(self) -> None:
         super().stop()
         if self._owns:
+            self._owns = False
             self.postgres.stop()

@@ -140,7 +140,7 @@ class Sentinel:
         raise ServerFailed(msg)
 
     def kill_master(self) -> Valkey:
-        """Kill the master and return it; its `restart` makes it a replica of the new one."""
+        """Kill the master and return it; some ten seconds after its `restart` it is a replica."""
         master = self.master()
         master.kill()
         return master

@@ -85,8 +85,9 @@ class Valkey(Server):
     def _answers(self) -> bool:
         try:
             with self.connection() as run:
-                return f"process_id:{self.pid}\r\n" in str(run("INFO", "server"))
-        except Refused as refused:  # such as LOADING
+                ours = f"process_id:{self.pid}\r\n" in str(run("INFO", "server"))
+                return ours and run("PING") == "PONG"
+        except Refused as refused:  # it is loading its data
             raise ConnectionRefusedError from refused
 
 
