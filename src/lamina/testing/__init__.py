@@ -1,8 +1,10 @@
 """Tools to test layers, backends, and programs that use them; most is loaded when asked for.
 
 ``run``, ``explore`` and ``sweep`` give time, schedules and cancellation; ``ScriptedKeyValue`` and
-its like answer by script; ``Faulty`` injects errors; the contracts (which need pytest) say what
-every backend and layer must do; ``lamina.testing.plugin`` runs ``async def`` tests.
+its like answer by script; ``Faulty`` injects errors; ``FaultProxy``, ``FaultServer`` and
+``RawServer`` are a network and servers that fail (see ``lamina.testing.faults``); the contracts
+(which need pytest) say what every backend and layer must do; ``lamina.testing.plugin`` runs
+``async def`` tests.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         MediaContract,
         VectorsContract,
     )
+    from lamina.testing.faults import FaultProxy, FaultServer, RawServer
     from lamina.testing.faulty import Faulty
     from lamina.testing.scripted import (
         Expectation,
@@ -44,11 +47,14 @@ __all__ = [
     "DeadlockError",
     "DocumentsContract",
     "Expectation",
+    "FaultProxy",
+    "FaultServer",
     "Faulty",
     "KeyValueContract",
     "LayerContract",
     "LeakedTasks",
     "MediaContract",
+    "RawServer",
     "ScriptedDocuments",
     "ScriptedKeyValue",
     "ScriptedMedia",
@@ -66,14 +72,18 @@ __all__ = [
 ]
 
 _CONTRACTS: Final = "lamina.testing.contracts"
+_FAULTS: Final = "lamina.testing.faults"
 _SCRIPTED: Final = "lamina.testing.scripted"
 _HOMES: Final = {
     "DocumentsContract": _CONTRACTS,
     "Expectation": _SCRIPTED,
+    "FaultProxy": _FAULTS,
+    "FaultServer": _FAULTS,
     "Faulty": "lamina.testing.faulty",
     "KeyValueContract": _CONTRACTS,
     "LayerContract": _CONTRACTS,
     "MediaContract": _CONTRACTS,
+    "RawServer": _FAULTS,
     "ScriptedDocuments": _SCRIPTED,
     "ScriptedKeyValue": _SCRIPTED,
     "ScriptedMedia": _SCRIPTED,
