@@ -12,8 +12,10 @@ DENSE_NEEDED = (422, "This index requires dense vectors")
 SPARSE_NEEDED = (422, "This index requires sparse vectors")
 NO_MODEL = (
     422,
-    "Embedding data for this index is not allowed. "
-    "The index must be created with an embedding model to use it.",
+    (
+        "Embedding data for this index is not allowed. "
+        "The index must be created with an embedding model to use it."
+    ),
 )
 
 

@@ -25,6 +25,7 @@ from lamina.testing.servers.upstash.faults import Fault
 from lamina.testing.servers.upstash.limits import Limits
 from lamina.testing.servers.upstash.options import METRICS
 from lamina.testing.servers.upstash.refusals import Refused
+from lamina.testing.servers.upstash.shapes import is_list, is_object
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.indexes import Indexes
@@ -36,6 +37,7 @@ T = TypeVar("T")
 _KNOWN: Final = {
     *("lag", "stale_deletes", "filter_budget", "limits", "indexes", "faults", "counts"),
 }
+_NULLABLE: Final[dict[str, type[object]]] = {"status": int, "endpoint": str, "index": str}
 
 
 def change(state: State, wanted: object) -> None:
@@ -94,12 +96,13 @@ def _options(options: Options, given: dict[str, Any]) -> Options:
 
 def _made(made: T, given: dict[str, Any]) -> T:
     """Return *made*, a dataclass, with the fields that are given."""
-    usual = {each.name: getattr(made, each.name) for each in fields(cast("Any", made))}
+    usual: dict[str, object] = {
+        each.name: getattr(made, each.name) for each in fields(cast("Any", made))
+    }
     for name, value in given.items():
         if name not in usual:
             raise Refused(400, f"no such setting: {name}")
-        kind = {"status": int, "endpoint": str, "index": str}.get(name, type(usual[name]))
-        _check(kind, name, value)
+        _check(_NULLABLE.get(name, type(usual[name])), name, value)
         setattr(made, name, value)
     return made
 
@@ -124,12 +127,12 @@ def _check_index(indexes: Indexes, name: str, made: object) -> None:
 
 
 def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise Refused(400, "expected an object")
-    return cast("dict[str, Any]", value)
+    return value
 
 
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
+def _list(value: object) -> list[Any]:
+    if not is_list(value):
         raise Refused(400, "faults is a list")
-    return cast("list[object]", value)
+    return value

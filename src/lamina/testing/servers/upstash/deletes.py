@@ -12,6 +12,7 @@ from lamina.testing.servers.upstash.refusals import (
     Refused,
     no_namespace,
 )
+from lamina.testing.servers.upstash.shapes import is_list
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.index import Asked
@@ -22,7 +23,7 @@ SUCCESS: Final = '"Success"'
 
 def delete(asked: Asked) -> str:
     """Delete by ids, prefix or filter, and tell how many there were."""
-    fields = Fields({"ids": asked.body} if isinstance(asked.body, list) else asked.body)
+    fields = Fields({"ids": asked.body} if is_list(asked.body) else asked.body)
     ids, prefix, where = fields.ids(), fields.text("prefix"), fields.text("filter")
     if (ids is not None) + bool(prefix) + bool(where) != 1:
         raise Refused(400, ONE_TO_DELETE)

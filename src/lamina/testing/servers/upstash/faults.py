@@ -36,7 +36,7 @@ class Fault:
     reset: bool = False
     status: int | None = None
     body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @final

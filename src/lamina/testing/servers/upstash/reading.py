@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 from lamina.errors import Invalid
 from lamina.testing.servers.upstash.record import Include
 from lamina.testing.servers.upstash.refusals import Refused, wrong_input
+from lamina.testing.servers.upstash.shapes import is_list, is_object
 from lamina.values import SparseVector, Vector
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Fields:
     """
 
     def __init__(self, value: object) -> None:
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise wrong_input()
-        self._values = cast("dict[str, Any]", value)
+        self._values = value
 
     def text(self, name: str) -> str | None:
         """Return a string."""
@@ -103,7 +104,7 @@ class Fields:
         value = self._values.get("ids")
         if value is None:
             return None
-        return [identifier(each) for each in (value if isinstance(value, list) else [value])]
+        return [identifier(each) for each in (value if is_list(value) else [value])]
 
     def cursor(self) -> str:
         """Return the cursor of a page, a number as its text."""
@@ -117,7 +118,7 @@ class Fields:
     def metadata(self) -> dict[str, Any] | None:
         """Return an object with anything in it."""
         value = self._values.get("metadata")
-        if value is not None and not isinstance(value, dict):
+        if value is not None and not is_object(value):
             raise wrong_input()
         return value
 
@@ -131,7 +132,7 @@ class Fields:
         value = self._values.get("sparseVector")
         if value is None:
             return None
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise wrong_input()
         indices, floats = _ints(value.get("indices")), _floats(value.get("values"))
         if len(indices) != len(floats):
@@ -159,17 +160,17 @@ def identifier(value: object) -> str:
 
 def objects(value: object) -> list[Fields]:
     """Return the objects of a list; one object counts as such a list."""
-    return [Fields(each) for each in (value if isinstance(value, list) else [value])]
+    return [Fields(each) for each in (value if is_list(value) else [value])]
 
 
 def _ints(value: object) -> list[int]:
-    if not isinstance(value, list) or not {int}.issuperset(map(type, value)):
+    if not is_list(value) or not {int}.issuperset(map(type, value)):
         raise wrong_input()
-    return cast("list[int]", value)
+    return value
 
 
 def _floats(value: object) -> array[float]:
-    if not isinstance(value, list) or not {int, float}.issuperset(map(type, value)):
+    if not is_list(value) or not {int, float}.issuperset(map(type, value)):
         raise wrong_input()
     try:
         row = array("f", value)

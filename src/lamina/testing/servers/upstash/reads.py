@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.testing.servers.upstash.reading import Fields
 from lamina.testing.servers.upstash.record import Include, dumped
 from lamina.testing.servers.upstash.refusals import ONE_TO_FETCH, Refused, wrong_input
+from lamina.testing.servers.upstash.shapes import is_list
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.index import Asked
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def fetch(asked: Asked) -> str:
     """Return records by ids, null for a missing one, or by prefix."""
-    fields = Fields({"ids": asked.body} if isinstance(asked.body, list) else asked.body)
+    fields = Fields({"ids": asked.body} if is_list(asked.body) else asked.body)
     include, ids, prefix, space = fields.include(), fields.ids(), fields.text("prefix"), asked.found
     if (ids is None) is (prefix is None):
         raise Refused(400, ONE_TO_FETCH)

@@ -17,6 +17,7 @@ from lamina.testing.servers.upstash.refusals import (
     wrong_dimension,
     wrong_input,
 )
+from lamina.testing.servers.upstash.shapes import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,10 +106,10 @@ def check_vectors(index: Index, vector: Vector | None, sparse: SparseVector | No
 
 def merged(old: object, patch: object) -> object:
     """Return *old* with a JSON Merge Patch (RFC 7396) applied."""
-    if not isinstance(patch, dict):
+    if not is_object(patch):
         return patch
-    new: dict[str, object] = dict(old) if isinstance(old, dict) else {}
-    for name, value in cast("dict[str, object]", patch).items():
+    new = {**old} if is_object(old) else {}
+    for name, value in patch.items():
         if value is None:
             new.pop(name, None)
         else:

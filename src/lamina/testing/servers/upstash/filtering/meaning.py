@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from lamina.testing.servers.upstash.filtering.globs import compiled
 from lamina.testing.servers.upstash.filtering.paths import MISSING, Step, found_at
+from lamina.testing.servers.upstash.shapes import is_list
 
 Metadata: TypeAlias = dict[str, Any]
 Condition: TypeAlias = Callable[[Metadata], bool]
@@ -75,7 +76,7 @@ def contains(path: Path, literal: Literal, *, negated: bool) -> Condition:
 
     def holds(metadata: Metadata) -> bool:
         value = found_at(metadata, path)
-        if not isinstance(value, list):
+        if not is_list(value):
             return False
         return any(_alike(item, literal) and item == literal for item in value) is not negated
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final, TypeAlias
 
+from lamina.testing.servers.upstash.shapes import is_list, is_object
+
 Step: TypeAlias = str | int
 """A key, or an index; negative ones count from the back."""
 
@@ -40,9 +42,11 @@ def found_at(metadata: dict[str, Any], path: tuple[Step, ...]) -> Any:
     value: Any = metadata
     for step in path:
         if isinstance(step, str):
-            if not isinstance(value, dict) or step not in value:
+            if not is_object(value) or step not in value:
                 return MISSING
-        elif not isinstance(value, list) or not -len(value) <= step < len(value):
-            return MISSING
-        value = value[step]
+            value = value[step]
+        else:
+            if not is_list(value) or not -len(value) <= step < len(value):
+                return MISSING
+            value = value[step]
     return value
