@@ -102,20 +102,24 @@ class Sentinel:
             self.nodes += [Valkey(follow, timeout=self.timeout) for _ in range(self._replicas)]
             quorum = self._watchers // 2 + 1
             self.sentinels = [_Watcher(master, quorum, self.timeout) for _ in range(self._watchers)]
-            Servers(*self.nodes[1:], *self.sentinels).start()
+            Servers(*self.nodes[1:]).start()
+            until(self._follow, self.timeout, "the replicas do not follow the master")
+            Servers(*self.sentinels).start()  # which look for replicas now, and again after 10 s
             until(self._is_complete, self.timeout, "the sentinels do not find each other")
         except BaseException:
             self.stop()
             raise
         return self
 
+    def _follow(self) -> bool:
+        links = [_info(node).get("master_link_status") for node in self.nodes[1:]]
+        return links == ["up"] * self._replicas
+
     def _is_complete(self) -> bool:
-        """Tell whether each sentinel knows the rest, and each replica follows."""
+        """Tell whether each sentinel knows the rest."""
         wanted = {"num-slaves": self._replicas, "num-other-sentinels": self._watchers - 1}
         told = [self._ask(sentinel) for sentinel in self.sentinels]
-        links = [_info(node).get("master_link_status") for node in self.nodes[1:]]
-        known = all(int(one[key]) == count for one in told for key, count in wanted.items())
-        return known and links == ["up"] * self._replicas
+        return all(int(one[key]) == count for one in told for key, count in wanted.items())
 
     def _ask(self, sentinel: Valkey) -> dict[str, str]:
         with sentinel.connection() as run:
