@@ -1,0 +1,1 @@
+"""Tables and functions by PostgREST's rules, those of version 12."""

@@ -1,0 +1,95 @@
+"""Read select=, order= and columns=."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lamina.testing.servers.supabase.rest.asked import Chosen, Embed, Field, Order, Part
+from lamina.testing.servers.supabase.rest.refusal import Refused
+from lamina.testing.servers.supabase.rest.scanner import Scanner
+
+_CAST: Final = re.compile(r"::([\w .]+(?:\[\])*)")
+_AGGREGATE: Final = re.compile(r"\.?(?:avg|count|max|min|sum)\(\)")
+_DIRECTION: Final = re.compile(r"\.(asc|desc)(?=[.,]|$)")
+_NULLS: Final = re.compile(r"\.(nullsfirst|nullslast)(?=,|$)")
+_JOIN: Final = re.compile(r"!(inner|left)(?=[!(])")
+
+
+def chosen(text: str) -> tuple[Part, ...]:
+    """Read select=."""
+    if not text:
+        return (Chosen(Field("*")),)
+    scanner = Scanner("select parameter", text)
+    found = scanner.list_of(lambda: _part(scanner))
+    if not scanner.ended:
+        scanner.refuse('"," or end of input')
+    return found
+
+
+def _part(scanner: Scanner) -> Part:
+    if scanner.take("*"):
+        return Chosen(Field("*"))
+    if scanner.take("..."):
+        return _embed(scanner, scanner.name(), None, spread=True)
+    if scanner.match(re.compile(r"count\(\)")):
+        raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    name, alias = scanner.name(), None
+    if scanner.sees(":") and not scanner.sees("::"):
+        scanner.take(":")
+        alias, name = name, scanner.name()
+    if scanner.sees("!") or scanner.sees("("):
+        return _embed(scanner, name, alias, spread=False)
+    field = Field(name, scanner.path())
+    cast = scanner.match(_CAST)
+    if scanner.match(_AGGREGATE):
+        raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    return Chosen(field, alias, cast[1] if cast else None)
+
+
+def _embed(scanner: Scanner, name: str, alias: str | None, *, spread: bool) -> Embed:
+    hint, inner = None, False
+    while scanner.sees("!"):
+        join = scanner.match(_JOIN)
+        if join is not None:
+            inner = join[1] == "inner"
+        else:
+            scanner.take("!")
+            hint = scanner.name()
+    scanner.need("(")
+    parts: tuple[Part, ...] = ()
+    if not scanner.sees(")"):
+        parts = scanner.list_of(lambda: _part(scanner))
+    scanner.need(")", '"," or ")"')
+    return Embed(name, parts, alias, hint, inner, spread)
+
+
+def order(text: str) -> tuple[Order, ...]:
+    """Read order=."""
+    scanner = Scanner("order", text)
+    found = scanner.list_of(lambda: _term(scanner))
+    if not scanner.ended:
+        scanner.refuse('"asc", "desc", "nullsfirst" or "nullslast"')
+    return found
+
+
+def _term(scanner: Scanner) -> Order:
+    field, of = scanner.field(), None
+    if not field.path and scanner.take("("):
+        of, field = field.name, scanner.field()
+        scanner.need(")")
+    direction = scanner.match(_DIRECTION)
+    nulls = scanner.match(_NULLS)
+    if scanner.sees("."):
+        scanner.at += 1
+        scanner.refuse('"asc", "desc", "nullsfirst" or "nullslast"')
+    return Order(field, direction[1] if direction else None, nulls[1] if nulls else None, of)
+
+
+def columns(text: str, what: str = "columns parameter") -> tuple[str, ...]:
+    """Read names that commas separate."""
+    scanner = Scanner(what, text)
+    found = scanner.list_of(scanner.name)
+    if not scanner.ended:
+        scanner.refuse('"," or end of input')
+    return found

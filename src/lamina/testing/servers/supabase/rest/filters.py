@@ -1,0 +1,140 @@
+"""Read comparisons: ``eq.1``, ``not.in.(1,2)``, ``fts(english).cat``, ``(a.eq.1,b.is.null)``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from lamina.testing.servers.supabase.rest.asked import Condition, Field, Filter, Tree
+from lamina.testing.servers.supabase.rest.scanner import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUANTIFIABLE: Final = {
+    "eq": "=",
+    "gte": ">=",
+    "gt": ">",
+    "lte": "<=",
+    "lt": "<",
+    "like": "LIKE",
+    "ilike": "ILIKE",
+    "match": "~",
+    "imatch": "~*",
+}
+PLAIN: Final = {
+    "neq": "<>",
+    "cs": "@>",
+    "cd": "<@",
+    "ov": "&&",
+    "sl": "<<",
+    "sr": ">>",
+    "nxr": "&<",
+    "nxl": "&>",
+    "adj": "-|-",
+}
+SEARCHES: Final = {
+    "fts": "to_tsquery",
+    "plfts": "plainto_tsquery",
+    "phfts": "phraseto_tsquery",
+    "wfts": "websearch_to_tsquery",
+}
+_OTHERS: Final = ("in", "is", "isdistinct")
+_OPERATOR: Final = re.compile(r"([a-z]+)(?:\(([^()]*)\))?\.")
+_IS: Final = re.compile(r"(null|true|false|unknown)(?=[,)]|$)", re.IGNORECASE)
+_ARRAY: Final = re.compile(r"\{[^{}]*\}(?=[,)]|$)")
+
+
+def has_operator(text: str) -> bool:
+    """Tell whether a parameter compares, rather than being an argument of a function."""
+    found = _OPERATOR.match(text)
+    if found is None:
+        return False
+    return found[1] == "not" or _known(found[1], found[2])
+
+
+def comparison(field: Field, text: str) -> Filter:
+    """Read the whole value of a parameter."""
+    scanner = Scanner("filter", text)
+
+    def rest() -> str:
+        begin, scanner.at = scanner.at, len(text)
+        return text[begin:]
+
+    found = _compared(scanner, field, rest)
+    if not scanner.ended:
+        scanner.refuse("end of input")
+    return found
+
+
+def tree(joined: str, text: str, *, negated: bool) -> Tree:
+    """Read the value of and=, or=."""
+    scanner = Scanner("logic tree", text)
+    found = Tree(joined, _members(scanner), negated)
+    if not scanner.ended:
+        scanner.refuse("end of input")
+    return found
+
+
+def _members(scanner: Scanner) -> tuple[Condition, ...]:
+    scanner.need("(")
+    members = scanner.list_of(lambda: _member(scanner))
+    scanner.need(")", '"," or ")"')
+    return members
+
+
+def _member(scanner: Scanner) -> Condition:
+    begin = scanner.at
+    negated = scanner.take("not.")
+    word = scanner.word(("and(", "or("))
+    if word is not None:
+        scanner.at -= 1
+        return Tree(word[:-1], _members(scanner), negated)
+    scanner.at = begin
+    while not scanner.ended and scanner.text[scanner.at] == " ":
+        scanner.at += 1
+    field = scanner.field()
+    scanner.need(".", "logic operator (and, or)" if scanner.ended else '"."')
+    return _compared(scanner, field, lambda: _value(scanner))
+
+
+def _value(scanner: Scanner) -> str:
+    if scanner.sees('"'):
+        return scanner.element()
+    found = scanner.match(_ARRAY)
+    return found[0] if found is not None else scanner.element()
+
+
+def _compared(scanner: Scanner, field: Field, value: Callable[[], str]) -> Filter:
+    negated = scanner.take("not.")
+    begin = scanner.at
+    found = scanner.match(_OPERATOR)
+    if found is None or not _known(found[1], found[2]):
+        expecting = "operator (eq, gt, ...)"
+        scanner.refuse(expecting if negated else f'"not" or {expecting}', at=begin)
+    operator, more = found[1], found[2]
+    if operator == "in":
+        return Filter(field, operator, _list(scanner), negated)
+    if operator == "is":
+        word = scanner.match(_IS)
+        if word is None:
+            scanner.refuse("null or trilean value (unknown, true, false)")
+        return Filter(field, operator, word[1].upper(), negated)
+    if operator in SEARCHES:
+        return Filter(field, operator, value(), negated, config=more)
+    return Filter(field, operator, value(), negated, quantifier=more)
+
+
+def _known(operator: str, more: str | None) -> bool:
+    if operator in SEARCHES:
+        return True
+    if operator in QUANTIFIABLE:
+        return more in (None, "any", "all")
+    return (operator in PLAIN or operator in _OTHERS) and more is None
+
+
+def _list(scanner: Scanner) -> tuple[str, ...]:
+    scanner.need("(")
+    found = scanner.list_of(scanner.element)
+    scanner.need(")")
+    return () if found == ("",) else found

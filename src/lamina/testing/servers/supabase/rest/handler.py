@@ -1,0 +1,146 @@
+"""Answer one call of ``/rest/v1``, in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from lamina.testing.servers.supabase.connections import Down, TooBusy
+from lamina.testing.servers.supabase.message import Answer
+from lamina.testing.servers.supabase.rest import calls, changes, inserts, reads, refusal
+from lamina.testing.servers.supabase.rest.failing import refusal_of
+from lamina.testing.servers.supabase.rest.media import media
+from lamina.testing.servers.supabase.rest.preferences import preferences
+from lamina.testing.servers.supabase.rest.question import asked
+from lamina.testing.servers.supabase.rest.refusal import Refused
+from lamina.testing.servers.supabase.rest.work import Work
+
+if TYPE_CHECKING:
+    from lamina.testing.servers.supabase.connections import Connection
+    from lamina.testing.servers.supabase.message import Call
+    from lamina.testing.servers.supabase.projects import Project
+    from lamina.testing.servers.supabase.rest.catalogue import Function, Schema
+
+_READS: Final = ("GET", "HEAD")
+_TABLES: Final = {
+    "GET": reads.read,
+    "HEAD": reads.read,
+    "POST": inserts.insert,
+    "PUT": inserts.put,
+    "PATCH": changes.update,
+    "DELETE": changes.delete,
+}
+
+
+async def answer(project: Project, call: Call, max_rows: int | None) -> Answer:
+    """Answer a call; never raises for what a caller or the database does wrong."""
+    try:
+        return await _answer(project, call, max_rows)
+    except Refused as refused:
+        return refusing(refused)
+
+
+def refusing(refused: Refused) -> Answer:
+    """Return the answer that tells *refused*."""
+    headers = {"Content-Type": "application/json; charset=utf-8", **refused.headers}
+    return Answer(refused.status, refused.body(), headers)
+
+
+async def _answer(project: Project, call: Call, max_rows: int | None) -> Answer:
+    try:
+        async with project.connections.one() as connection:
+            return await _within(project, connection, call, max_rows)
+    except TooBusy as error:
+        raise refusal.pool_exhausted() from error
+    except Down as error:
+        raise refusal.unreachable() from error
+    except asyncpg.PostgresConnectionError as error:
+        raise refusal.connection_lost(str(error)) from error
+    except asyncpg.PostgresError as error:
+        raise refusal_of(error, known=call.caller.known) from error
+    except (OSError, asyncpg.InterfaceError) as error:
+        raise refusal.connection_lost(str(error)) from error
+
+
+async def _within(
+    project: Project, connection: Connection, call: Call, max_rows: int | None
+) -> Answer:
+    transaction = connection.bare.transaction(readonly=call.method in _READS)
+    await transaction.start()
+    try:
+        schema = await _become(project, connection, call)
+        work = _work(connection.bare, schema, call, max_rows)
+        found = await _carry_out(work)
+        if work.prefer.get("tx") == "rollback":
+            await transaction.rollback()
+        else:
+            await transaction.commit()
+        return found
+    except BaseException:
+        if not connection.bare.is_closed() and connection.bare.is_in_transaction():
+            await transaction.rollback()
+        raise
+
+
+async def _become(project: Project, connection: Connection, call: Call) -> Schema:
+    import json
+
+    headers = json.dumps({name.lower(): value for name, value in call.headers.items()})
+    role, told = call.caller.role, call.caller.told()
+    path = "public, extensions"
+    changes_, settings = await connection.become(
+        role, told, call.method, f"/{call.path}", headers, path
+    )
+    schema = await project.catalogue.schema(connection.bare, changes_)
+    await _apply(connection.bare, settings)
+    return schema
+
+
+async def _apply(bare: asyncpg.Connection[Any], settings: list[str] | tuple[str, ...]) -> None:
+    for each in settings:
+        name, _, value = each.partition("=")
+        if name != "search_path":
+            await bare.execute("SELECT set_config($1, $2, true)", name, value)
+
+
+def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: int | None) -> Work:
+    reading = call.method in _READS
+    profile = call.header("Accept-Profile" if reading else "Content-Profile")
+    within = profile or schema.exposed[0]
+    if within not in schema.exposed:
+        message = f"The schema must be one of the following: {', '.join(schema.exposed)}"
+        raise Refused(406, "PGRST106", message)
+    parts = call.path.split("/")
+    rpc = parts[0] == "rpc" and len(parts) == 2
+    if not parts[0] or (len(parts) > 1 and not rpc):
+        raise Refused(404, "PGRST125", "Invalid path specified in request URL")
+    question = asked(call.query, call=rpc and reading)
+    prefer = preferences(call.prefer)
+    form = media("*/*" if rpc else call.header("Accept"))
+    return Work(call, bare, schema, within, parts[-1], question, prefer, form, max_rows)
+
+
+async def _carry_out(work: Work) -> Answer:
+    if not work.call.path.startswith("rpc/"):
+        run = _TABLES.get(work.call.method)
+        if run is None:
+            message = f"Unsupported HTTP method: {work.call.method}"
+            raise Refused(405, "PGRST117", message)
+        return await run(work)
+    if work.call.method not in {"POST", *_READS}:
+        message = f"Cannot use the {work.call.method} method on RPC"
+        raise Refused(405, "PGRST101", message)
+    given = calls.arguments(work)
+    kind = None
+    if work.call.method == "POST":
+        kind = work.call.header("Content-Type").partition(";")[0].strip().lower()
+    function, whole = calls.choose(work.schema, work.within, work.name, {*given}, kind=kind)
+    await _apply(work.bare, _hoisted(function))
+    return await calls.call(work, function, None if whole else given)
+
+
+def _hoisted(function: Function) -> list[str]:
+    """Return the settings of a function that count from before its call."""
+    names = ("statement_timeout", "plan_filter.statement_cost_limit")
+    return [each for each in function.settings if each.partition("=")[0] in names]

@@ -1,0 +1,139 @@
+"""Which rows of another table belong to a row, by foreign keys."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.testing.servers.supabase.rest.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.testing.servers.supabase.rest.asked import Embed
+    from lamina.testing.servers.supabase.rest.catalogue import Link, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How to get from one table to another; *via* is the schema and name of a table between."""
+
+    origin: str
+    target: str
+    kind: str
+    pairs: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
+    hint: str
+    told: str
+    via: tuple[str, str] | None = None
+    via_pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def single(self) -> bool:
+        return self.kind in {"many-to-one", "one-to-one"}
+
+
+def relation(schema: Schema, within: str, table: str, embed: Embed) -> Relation:
+    """Return the relation that *embed* means.
+
+    Raises:
+        Refused: There is none, or more than one.
+    """
+    every = list(_all(schema, within, table))
+    found = [each for each in every if _fits(each, embed)]
+    if not found:
+        raise _none(within, table, embed, every, schema)
+    if len(found) > 1:
+        raise _ambiguous(table, embed.name, found)
+    return found[0]
+
+
+def _fits(found: Relation, embed: Embed) -> bool:
+    forward = found.kind == "many-to-one" or (found.kind == "one-to-one" and found.names[0] == ">")
+    named = embed.name == found.target or (forward and embed.name in found.names)
+    return named and (embed.hint is None or embed.hint in found.names)
+
+
+def _all(schema: Schema, within: str, table: str) -> Iterator[Relation]:
+    links = [each for each in schema.links if each.schema == each.to_schema == within]
+    for link in links:
+        columns = tuple(zip(link.columns, link.to_columns, strict=True))
+        told = f"{link.name} using {{}}({{}}) and {{}}({{}})"
+        one, other = ", ".join(link.columns), ", ".join(link.to_columns)
+        names = (link.name, *link.columns)
+        if link.table == table:
+            kind = "one-to-one" if link.single else "many-to-one"
+            about = told.format(table, one, link.to_table, other)
+            yield Relation(table, link.to_table, kind, columns, (">", *names), link.name, about)
+        if link.to_table == table:
+            kind = "one-to-one" if link.single else "one-to-many"
+            about = told.format(table, other, link.table, one)
+            back = tuple((there, here) for here, there in columns)
+            yield Relation(table, link.table, kind, back, ("<", *names), link.name, about)
+    yield from _through(schema, links, table)
+
+
+def _through(schema: Schema, links: list[Link], table: str) -> Iterator[Relation]:
+    for near in links:
+        if near.to_table != table:
+            continue
+        junction = schema.table(near.schema, near.table)
+        for far in links:
+            if far is near or far.table != near.table or junction is None:
+                continue
+            if {*near.columns, *far.columns} <= {*junction.key}:
+                yield Relation(
+                    table,
+                    far.to_table,
+                    "many-to-many",
+                    tuple(zip(near.to_columns, near.columns, strict=True)),
+                    ("=", near.table),
+                    near.table,
+                    f"{near.table} using {near.name}({', '.join(near.columns)})"
+                    f" and {far.name}({', '.join(far.columns)})",
+                    (near.schema, near.table),
+                    tuple(zip(far.columns, far.to_columns, strict=True)),
+                )
+
+
+def _none(within: str, table: str, embed: Embed, every: list[Relation], schema: Schema) -> Refused:
+    using = f" using the hint '{embed.hint}'" if embed.hint else ""
+    hint = None
+    if every:
+        close = difflib.get_close_matches(embed.name, [each.target for each in every], 1)
+        if close and close[0] != embed.name:
+            hint = f"Perhaps you meant '{close[0]}' instead of '{embed.name}'."
+    else:
+        linked = [each.table for each in schema.links] + [each.to_table for each in schema.links]
+        close = difflib.get_close_matches(table, linked, 1)
+        if close and close[0] != table:
+            hint = f"Perhaps you meant '{close[0]}' instead of '{table}'."
+    return Refused(
+        400,
+        "PGRST200",
+        f"Could not find a relationship between '{table}' and '{embed.name}' in the schema cache",
+        f"Searched for a foreign key relationship between '{table}' and '{embed.name}'{using} "
+        f"in the schema '{within}', but no matches were found.",
+        hint,
+    )
+
+
+def _ambiguous(table: str, name: str, found: list[Relation]) -> Refused:
+    details = [
+        {
+            "cardinality": each.kind,
+            "embedding": f"{table} with {each.target}",
+            "relationship": each.told,
+        }
+        for each in found
+    ]
+    choices = ", ".join(f"'{each.target}!{each.hint}'" for each in found)
+    return Refused(
+        300,
+        "PGRST201",
+        f"Could not embed because more than one relationship was found for '{table}' and '{name}'",
+        details,
+        f"Try changing '{name}' to one of the following: {choices}. "
+        "Find the desired relationship in the 'details' key.",
+    )

@@ -1,0 +1,51 @@
+"""Run the server in the foreground until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lamina.testing.servers.supabase.options import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.testing.servers.supabase.options import Options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM; return 0."""
+    options = parse(argv)
+    with contextlib.ExitStack() as stack:
+        if options.database is None:
+            from lamina.testing.servers.postgres import Postgres
+
+            options = replace(options, database=stack.enter_context(Postgres()).dsn)
+        asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    from aiohttp import web
+
+    from lamina.testing.servers.supabase.app import Server
+
+    server = Server(options)
+    await server.open()
+    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=0.5)
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, options.host, options.port).start()
+        port = runner.addresses[0][1]
+        print(f"supabase on http://{options.host}:{port}", flush=True)  # noqa: T201
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        await server.close()
