@@ -73,8 +73,7 @@ class Listener(ABC):
         loop = asyncio.new_event_loop()
         self._thread = Thread(target=loop.run_forever, name=type(self).__name__, daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.__aenter__(), loop).result()
-        return self
+        return asyncio.run_coroutine_threadsafe(self.__aenter__(), loop).result()
 
     def __exit__(
         self,

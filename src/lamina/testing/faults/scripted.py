@@ -8,7 +8,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lamina.testing.faults.listener import Listener
-from lamina.testing.faults.steps import Answer, Close, Delay, Garbage, Hang, Reset, Step, Truncate
+from lamina.testing.faults.steps import (
+    Answer,
+    Close,
+    Delay,
+    Garbage,
+    Hang,
+    Reset,
+    Step,
+    Truncate,
+    chosen,
+)
 
 if TYPE_CHECKING:
     from lamina.testing.faults.connection import Connection
@@ -58,20 +68,20 @@ class ScriptedServer(Listener, Generic[A]):
         later = iter((self.default, self.plain))
         step = self._steps.popleft() if self._steps else next(later)
         while True:
-            match step:
-                case Delay():
-                    await asyncio.sleep(step.seconds)
-                    step = next(later) if step.then is None else step.then
-                case bytes() | Answer():
-                    await client.send(b"".join(self.encoded(step, asked)))
+            match chosen(step, asked):
+                case Delay() as act:
+                    await asyncio.sleep(act.seconds)
+                    step = next(later) if act.then is None else act.then
+                case bytes() | Answer() as act:
+                    await client.send(b"".join(self.encoded(act, asked)))
                     return True
-                case Truncate():
-                    whole = next(later) if step.then is None else step.then
+                case Truncate() as act:
+                    whole = next(later) if act.then is None else act.then
                     head, body = self.encoded(_answer(whole, asked), asked)
-                    await client.send(head + body[: step.after])
-                    return await _ended(step.ends, client)
-                case Garbage():
-                    await client.send(step.data)
+                    await client.send(head + body[: act.after])
+                    return await _ended(act.ends, client)
+                case Garbage() as act:
+                    await client.send(act.data)
                     return False
                 case Hang():
                     return await _ended("hang", client)
@@ -79,16 +89,13 @@ class ScriptedServer(Listener, Generic[A]):
                     return await _ended("reset", client)
                 case Close():
                     return False
-                case _:
-                    step = step(asked)
 
 
 def _answer(step: Step, asked: object) -> bytes | Answer:
-    while callable(step):
-        step = step(asked)
-    if isinstance(step, bytes | Answer):
-        return step
-    msg = f"only an answer can be truncated, not {step!r}"
+    act = chosen(step, asked)
+    if isinstance(act, bytes | Answer):
+        return act
+    msg = f"only an answer can be truncated, not {act!r}"
     raise TypeError(msg)
 
 

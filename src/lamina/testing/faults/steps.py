@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 if TYPE_CHECKING:
     from lamina.testing.faults.script import Ending
@@ -78,5 +78,15 @@ class Delay:
     then: Step | None = None
 
 
-Step = bytes | Answer | Hang | Reset | Close | Garbage | Truncate | Delay | Callable[[Any], "Step"]
-"""Bytes are sent as they are; a callable is given the request and chooses."""
+Act = bytes | Answer | Hang | Reset | Close | Garbage | Truncate | Delay
+"""Bytes are sent as they are."""
+
+Step: TypeAlias = Act | Callable[[Any], "Step"]
+"""A callable is given the request and chooses."""
+
+
+def chosen(step: Step, asked: object) -> Act:
+    """Let callables choose what to do with what was *asked*."""
+    while not isinstance(step, Act):
+        step = step(asked)
+    return step
