@@ -40,9 +40,9 @@ async def write_documents(
         order.sort(key=lambda place: ops[place].id)
     parts = iter([*_parts([ops[place] for place in order])])
     outcomes: list[Outcome[None]] = []
-    coming = _preparing(next(parts, []))
+    coming = _preparing(next(parts, ()))
     while (part := await coming) and not _gone(outcomes):
-        coming = _preparing(next(parts, []))
+        coming = _preparing(next(parts, ()))
         outcomes += await _write(pool, query, part)
     return _in_order(order, outcomes)
 

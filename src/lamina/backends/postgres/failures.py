@@ -30,7 +30,19 @@ FAILURES: Final = Failures(
     Row("pool timeout", Unavailable, "no connection became free in time", sent="no"),
     Row("no answer", TimedOut, "no answer in time"),
     Row("cut off", Unavailable, "the connection was lost"),
-    Row("no postgres", Unavailable, "what answers is not PostgreSQL", transient=False),
+    Row(
+        "no tls",
+        Unavailable,
+        "the server offers no TLS, which the URL requires, or is no PostgreSQL",
+        transient=False,
+        sent="no",
+    ),
+    Row(
+        "no postgres",
+        Unavailable,
+        "the server speaks another protocol, or asks for what the driver lacks",
+        transient=False,
+    ),
     Row("starting", Unavailable, "the server is starting up or shutting down", sent="no"),
     Row("ended", Unavailable, "the server ended the connection"),
     Row("crowded", Unavailable, "the server takes no more connections", sent="no"),
@@ -101,6 +113,7 @@ _CLASSES: Final = {
     "53": "scarce",
     "54": "too large",
 }
+_CONNECTING: Final = {"no answer": "connect timeout", "cut off": "not connected"}
 _RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
     (TimeoutError, "no answer"),  # before OSError, of which it is one
     (OSError, "cut off"),
@@ -113,8 +126,12 @@ _RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
 def failed(error: Exception, *, connecting: bool = False) -> StorageError:
     """Return what a failure becomes; raise it ``from`` that. *connecting*: nothing was sent."""
     name, detail = _told(error)
-    if connecting and name in {"no answer", "cut off"}:
-        name = "connect timeout" if name == "no answer" else "not connected"
+    if connecting and type(error) is ConnectionError and "SSL" in str(error):
+        name, detail = "no tls", ""
+    elif connecting and isinstance(error, OSError | PostgresError):
+        name = _CONNECTING.get(name, name)
+    elif connecting:
+        name = "no postgres"
     made = FAILURES[name].error(detail=detail)
     if connecting:
         made.sent = "no"
@@ -131,6 +148,8 @@ def ended(error: BaseException) -> bool:
 def _told(error: Exception) -> tuple[str, str]:
     """Return the name of the row, and what to add to its message."""
     if isinstance(error, PostgresError):
+        if isinstance(error.__cause__, PostgresError):  # what the server said before it hung up
+            error = error.__cause__
         code = str(getattr(error, "sqlstate", None) or "")
         return _CODES.get(code) or _CLASSES.get(code[:2], "failed"), code
     for kind, name in _RAISED:

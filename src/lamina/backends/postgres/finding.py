@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lamina.backends.postgres.conditions import compiled
 from lamina.backends.postgres.written import decoded
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from lamina.backends.postgres.documents_sql import Statements
     from lamina.domains.documents import Find
 
-Row: TypeAlias = "Sequence[Any]"
+
+class Row(Protocol):
+    """A row: its columns by number."""
+
+    def __getitem__(self, at: int, /) -> Any: ...
+
+
 LONGEST_PAGE: Final = 10_000
 _SORTED_BY: Final = {
     "created_at": "created_at",
@@ -67,8 +73,7 @@ def page(op: Find, sorting: Sorting, rows: Sequence[Row]) -> Page[Found]:
 
 def document(row: Row) -> Document:
     """Return the document that a row holds."""
-    id_, content, metadata, version, path, created_at, updated_at = row[:7]
-    return Document(id_, content, decoded(metadata), version, path, created_at, updated_at)
+    return Document(row[0], row[1], decoded(row[2]), row[3], row[4], row[5], row[6])
 
 
 def _place(sorting: Sorting, last: Found) -> Place:

@@ -106,7 +106,7 @@ class PostgresKeyValue(KeyValueBackend):
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
         found = await self._ask(Connection.fetch, self._sql.get_many, op.scope, [*set(op.keys)])
-        values: dict[str, bytes] = dict(found)
+        values: dict[str, bytes] = {row[0]: row[1] for row in found}
         return tuple(Done(values.get(key)) for key in op.keys)
 
     @serves(Set)

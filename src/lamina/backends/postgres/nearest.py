@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from asyncpg import Connection
 
 from lamina.backends.postgres.conditions import compiled
+from lamina.backends.postgres.finding import Row
 from lamina.backends.postgres.written import decoded
 from lamina.domains.vectors import Match
 
@@ -105,5 +106,5 @@ class Search:
         self._large[space] = now + _REMEMBERED
         return True
 
-    def _matches(self, rows: Iterable[Any]) -> list[Match]:
+    def _matches(self, rows: Iterable[Row]) -> list[Match]:
         return [Match(row[0], self._score(row[3]), row[1], decoded(row[2])) for row in rows]

@@ -13,6 +13,7 @@ from lamina.backends.postgres.bulk import write_each
 from lamina.backends.postgres.conditions import compiled
 from lamina.backends.postgres.embedding import Embedding
 from lamina.backends.postgres.facts import Facts
+from lamina.backends.postgres.finding import Row
 from lamina.backends.postgres.nearest import Search
 from lamina.backends.postgres.pool import Pool
 from lamina.backends.postgres.schema import check_schema
@@ -210,7 +211,7 @@ class PostgresVectors(VectorsBackend):
         return await write_each(self._pool, self._facts.sql.upsert, made)
 
 
-def _record(row: Sequence[Any]) -> Record:
+def _record(row: Row) -> Record:
     numbers = array("f", row[1][4:])  # after the dimension and a spare, of 16 bits each
     if sys.byteorder == "little":
         numbers.byteswap()
