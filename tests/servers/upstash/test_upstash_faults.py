@@ -175,3 +175,29 @@ def test_a_client_that_goes_away_breaks_nothing(dense: Wire) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert len(dense.ok("query", {"vector": [1.0, 1.0] * 128})) == 10
+
+
+def sent(index: Wire, more: bytes, body: bytes) -> bytes:
+    """Return the answer to what no client library would send."""
+    host, port = index.url.removeprefix("http://").split(":")
+    head = f"POST /{index.name}/upsert HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(head.encode() + more + b"Connection: close\r\n\r\n" + body)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("more", "body"),
+    [
+        (b"Content-Encoding: gzip\r\nContent-Length: 5\r\n", b"hello"),
+        (b"Transfer-Encoding: chunked\r\n", b"zz\r\n"),
+        (b"Content-Length: nine\r\n", b"{}"),
+        (b"Content-Length: 2\r\n", b"\xff\xfe"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(dense: Wire, more: bytes, body: bytes) -> None:
+    assert sent(dense, more, body).split()[1] == b"400"
+    assert dense.ok("info")["vectorCount"] == 0

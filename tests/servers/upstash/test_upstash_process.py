@@ -85,3 +85,16 @@ def test_a_wrong_command_line_ends_with_2(argv: list[str]) -> None:
         parse(argv)
 
     assert caught.value.code == 2
+
+
+def test_a_port_that_is_taken_is_told_in_a_line() -> None:
+    with process() as (_, url):
+        port = url.rpartition(":")[2]
+        command = [sys.executable, "-m", "lamina.testing.servers.upstash", "--port", port]
+        ended = subprocess.run(
+            [*command, "--token", TOKEN], capture_output=True, text=True, timeout=10, check=False
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert len(ended.stderr.splitlines()) == 1

@@ -256,3 +256,17 @@ def test_quotas_of_requests_answer_429(dense: Wire, control: Control) -> None:
     assert dense.ok("query", {"vector": [1, 1]}) == []
     control(limits={"max_queries_per_second": 0})
     assert dense.refused("query", {"vector": [1, 1]})[0] == 429
+
+
+def test_lengths_of_texts_are_unlimited_unless_set(dense: Wire, control: Control) -> None:
+    long = {"id": "x" * 5000, "vector": [1, 1]}
+    asked = {"vector": [1, 1], "filter": " OR ".join(["n = 1"] * 500)}
+    dense.ok(f"upsert/{'n' * 500}", long)
+    dense.ok("query", asked)
+
+    control(limits={"max_id": 100, "max_namespace": 100, "max_filter": 100})
+
+    assert dense.refused("upsert", long)[0] == 422
+    assert dense.refused(f"upsert/{'m' * 101}", {"id": "a", "vector": [1, 1]})[0] == 422
+    assert dense.refused("query", asked)[0] == 422
+    assert dense.refused("delete", {"filter": asked["filter"]})[0] == 422

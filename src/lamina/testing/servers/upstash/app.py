@@ -61,6 +61,10 @@ class Server:
         if target is None:
             return _refusal(Refused(404, "Not Found"))
         self.state.counts[target.operation] += 1
+        try:
+            await request.read()  # whatever comes of it, it has come as a whole
+        except (ConnectionError, web.RequestPayloadError):
+            return _refusal(wrong_input())
         fault = self.state.faults.take(target.index, target.operation)
         if fault is None:
             return await self._carry_out(request, target)
@@ -137,4 +141,4 @@ def _refusal(refused: Refused) -> web.Response:
 
 
 def _json(text: str, status: int = 200) -> web.Response:
-    return web.Response(text=text, status=status, content_type="application/json")
+    return web.Response(body=text.encode(), status=status, content_type="application/json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lamina.testing.servers.upstash.filtering import condition
 from lamina.testing.servers.upstash.reading import Fields
 from lamina.testing.servers.upstash.refusals import (
     DEFAULT_STAYS,
@@ -12,6 +11,7 @@ from lamina.testing.servers.upstash.refusals import (
     Refused,
     no_namespace,
 )
+from lamina.testing.servers.upstash.searching import filtered
 from lamina.testing.servers.upstash.shapes import is_list
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ SUCCESS: Final = '"Success"'
 def delete(asked: Asked) -> str:
     """Delete by ids, prefix or filter, and tell how many there were."""
     fields = Fields({"ids": asked.body} if is_list(asked.body) else asked.body)
-    ids, prefix, where = fields.ids(), fields.text("prefix"), fields.text("filter")
-    if (ids is not None) + bool(prefix) + bool(where) != 1:
+    ids, prefix, wanted = fields.ids(), fields.text("prefix"), filtered(asked, fields)
+    if (ids is not None) + bool(prefix) + (wanted is not None) != 1:
         raise Refused(400, ONE_TO_DELETE)
-    wanted = None if not where else condition(where)
     space = asked.found
     if space is None:
         return '{"deleted":0}'

@@ -60,8 +60,7 @@ class Faults:
 async def suffer(
     fault: Fault, request: web.Request, carry_out: Callable[[], Awaitable[web.Response]]
 ) -> web.Response:
-    """Answer a request as *fault* wants it, once it has come as a whole."""
-    await request.read()
+    """Answer a request, which has come as a whole, as *fault* wants it."""
     if fault.delay > 0.0:
         await asyncio.sleep(fault.delay)
     normal = await carry_out() if fault.after else None

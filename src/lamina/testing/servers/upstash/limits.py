@@ -34,6 +34,10 @@ class Limits:
     """Non-zero numbers of a sparse vector."""
     max_resumable: int = 100
     """Resumable queries that are open in one index."""
+    max_id: int = NO_LIMIT
+    max_namespace: int = NO_LIMIT
+    max_filter: int = NO_LIMIT
+    """Characters; the service's own limits are unknown."""
     max_queries_per_second: int = NO_LIMIT
     max_updates_per_second: int = NO_LIMIT
     max_queries_per_day: int = NO_LIMIT
@@ -52,6 +56,7 @@ class Limits:
 
     def check_record(self, record: Record) -> None:
         """Refuse a record that is too large."""
+        self.check_count("characters of an id", len(record.id), "max_id")
         if record.vector is not None:
             self.check_count("vector dimensions", record.vector.dimension, "max_dimension")
         if record.sparse is not None:

@@ -45,17 +45,26 @@ def question(asked: Asked, fields: Fields, *, embeds: bool) -> Question:
     if top_k < 1:
         raise wrong_input()
     asked.limits.check_count("topK", top_k, "max_read")
-    where = fields.text("filter")
+    where = filtered(asked, fields)
     weighting = fields.word("weightingStrategy", ("IDF",))
     fusion = fields.word("fusionAlgorithm", tuple(_FUSIONS)) or "RRF"
     return Question(
         near,
         top_k,
         fields.include(),
-        condition(where) if where else None,
+        where,
         "idf" if weighting else None,
         _FUSIONS[fusion],
     )
+
+
+def filtered(asked: Asked, fields: Fields) -> Condition | None:
+    """Return the filter of a query or a delete; an empty one is none."""
+    text = fields.text("filter")
+    if not text:
+        return None
+    asked.limits.check_count("characters of a filter", len(text), "max_filter")
+    return condition(text)
 
 
 def nearest(asked: Asked, space: Namespace, wanted: Question, top_k: int) -> list[Hit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 from lamina.testing.servers.upstash.options import parse
@@ -17,8 +18,17 @@ _LAST_WORDS: Final = 1.0  # seconds that requests under way get at the end
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM; return 0."""
-    asyncio.run(_serve(parse(argv)))
+    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM.
+
+    Returns 0, or 1 if it cannot listen there.
+    """
+    options = parse(argv)
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        place = f"{options.host}:{options.port}"
+        print(f"cannot listen on {place}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

@@ -131,6 +131,7 @@ def _given(index: Index, fields: Fields) -> Record:
 
 def _put(asked: Asked, records: Sequence[Record]) -> None:
     dimension = asked.index.dimension
+    asked.limits.check_count("characters of a namespace", len(asked.namespace), "max_namespace")
     for record in records:
         asked.limits.check_record(record)
         if record.vector is not None:
