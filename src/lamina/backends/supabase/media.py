@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 from lamina.backend import serves
 from lamina.backends.supabase.client import Client
-from lamina.backends.supabase.names import begin_of, key_of, name_of, stem_of
+from lamina.backends.supabase.names import NAMES
 from lamina.backends.supabase.objects import Label, Stored, bare
 from lamina.backends.supabase.uploads import Uploads
 from lamina.domains.media import (
@@ -97,14 +97,14 @@ class SupabaseMedia(MediaBackend):
 
     @serves(Head)
     async def head(self, op: Head) -> Info | None:
-        found = await self._found(name_of(op.scope, op.key))
+        found = await self._found(NAMES.name(op.scope, op.key))
         return None if found is None else found.info(op.key)
 
     @serves(ReadRange)
     async def read_range(self, op: ReadRange) -> Chunk | None:
         """Read, and see what it was read of: the two answers must be about one version."""
         check_range(op, op.etag or "")
-        name = name_of(op.scope, op.key)
+        name = NAMES.name(op.scope, op.key)
         for _ in range(_TRIES):
             read = await self._read(name, op.start, op.length)
             found = await self._found(name)
@@ -121,7 +121,7 @@ class SupabaseMedia(MediaBackend):
     async def put(self, op: Put) -> Info:
         if has_condition(op):
             raise _no_conditions()
-        name, label = name_of(op.scope, op.key), Label.of(op)
+        name, label = NAMES.name(op.scope, op.key), Label.of(op)
         options: Any = {
             "content-type": label.content_type,
             "upsert": "true",
@@ -145,7 +145,7 @@ class SupabaseMedia(MediaBackend):
     async def finish(self, op: Finish) -> Info:
         if has_condition(op):
             raise _no_conditions()
-        name = name_of(op.scope, op.key)
+        name = NAMES.name(op.scope, op.key)
         with self._client.asking():
             label = await self._uploads.label(op)
         if label is None:
@@ -166,18 +166,18 @@ class SupabaseMedia(MediaBackend):
     @serves(Erase)
     async def erase(self, op: Erase) -> bool:
         with self._client.asking():
-            return bool(await self._files.remove([name_of(op.scope, op.key)]))
+            return bool(await self._files.remove([NAMES.name(op.scope, op.key)]))
 
     @serves(ListObjects, "unique")
     async def list_objects(self, op: ListObjects) -> Page[Info]:
         limit = min(op.limit, _MOST)
         with self._client.asking():
             rows = await self._uploads.page(
-                stem_of(op.scope, op.prefix), op.cursor or "", limit, inner=bool(op.scope)
+                NAMES.stem(op.scope, op.prefix), op.cursor or "", limit, inner=bool(op.scope)
             )
         items: list[Info] = []
         for row in rows:
-            key = key_of(op.scope, row.name) or (row.label.key if row.label else None)
+            key = NAMES.key(op.scope, row.name) or (row.label.key if row.label else None)
             if key is not None and key.startswith(op.prefix):
                 items.append(row.info(key))
         return Page(tuple(items), rows[-1].name if len(rows) == limit else None)
@@ -188,7 +188,7 @@ class SupabaseMedia(MediaBackend):
             msg = f"a signed URL lives at most {_LONGEST_SIGNED} s, got {op.expires:g}"
             raise Invalid(msg)
         with self._client.asking():
-            name, seconds = name_of(op.scope, op.key), max(round(op.expires), 1)
+            name, seconds = NAMES.name(op.scope, op.key), max(round(op.expires), 1)
             told = await self._files.create_signed_url(name, seconds)
         return str(told["signedUrl"])
 
@@ -197,7 +197,7 @@ class SupabaseMedia(MediaBackend):
         del op
         with self._client.asking():
             await self._client.supabase.storage.get_bucket(self.bucket)
-            await self._uploads.page(begin_of("check"), "", 1, inner=True)
+            await self._uploads.page(NAMES.begin("check"), "", 1, inner=True)
 
     @property
     def _files(self) -> Any:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, final
 
-from lamina.backends.supabase.names import UPLOADS, name_of
+from lamina.backends.supabase.names import NAMES, UPLOADS
 from lamina.backends.supabase.objects import Label, Stored
 from lamina.errors import Corrupt, Invalid
 from lamina.values import Json
@@ -187,7 +187,7 @@ def _folder_of(op: PutPart | Finish | Abort) -> str:
 
 
 def _place(scope: str, key: str) -> str:
-    return sha256(name_of(scope, key).encode()).hexdigest()[:32]
+    return sha256(NAMES.name(scope, key).encode()).hexdigest()[:32]
 
 
 def _no_upload() -> Invalid:
