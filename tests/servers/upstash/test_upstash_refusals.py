@@ -147,6 +147,19 @@ def test_the_first_vector_decides_an_open_dimension_until_a_reset(dense: Wire) -
     assert dense.ids("query", {"vector": [1, 2]}) == ["a"]
 
 
+def test_a_longer_first_vector_makes_room_in_an_index_that_embeds(wire: Open) -> None:
+    index = wire("embedding")
+    index.ok("upsert", {"id": "a", "vector": [1.0] * 384})
+
+    index.ok("upsert-data", {"id": "b", "data": "hello"})
+
+    assert index.ok("info")["dimension"] == 384
+    found = index.ok("query-data", {"data": "hello", "topK": 1, "includeVectors": True})
+    assert (found[0]["id"], found[0]["score"], len(found[0]["vector"])) == ("b", 1.0, 384)
+    text = "Invalid vector dimension: 256, expected: 384"
+    assert index.refused("query", {"vector": [1.0] * 256}) == (422, text)
+
+
 def test_vectors_of_the_wrong_kind_are_refused(wire: Open) -> None:
     dense, sparse, hybrid = wire("dense"), wire("sparse"), wire("hybrid")
 

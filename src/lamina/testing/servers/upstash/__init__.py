@@ -12,7 +12,8 @@ describes the switches of a running server, ``--help`` those of the command line
 
 The service fixes the dimension of an index when it is created. Here it is what ``--dimension`` or
 the control API say, or else what the first vector has; until there is one, `info` says 2, and a
-reset that leaves no vector behind opens it again.
+reset that leaves no vector behind opens it again. Kinds that embed have 256, or more if the first
+vector has more.
 
 What no document and no client's test suite tells is a choice, and may differ from the service:
 whether a missing field fails a filter, texts of refused limits, what a delete between two pages

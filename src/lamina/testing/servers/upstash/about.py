@@ -39,7 +39,8 @@ def _made_of(asked: Asked) -> dict[str, Any]:
     index, kind = asked.index, asked.index.kind.vectors
     dense: dict[str, Any] = {"dimension": 0, "similarityFunction": ""}
     if kind != "sparse":
-        dense["dimension"] = index.dimension or OPEN_DIMENSION
+        usual = index.text_dimension if index.kind.embeds else OPEN_DIMENSION
+        dense["dimension"] = index.dimension or usual
         dense["similarityFunction"] = index.metric
     made = dense | {"indexType": kind.upper()}
     embeds = index.kind.embeds

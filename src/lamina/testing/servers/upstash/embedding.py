@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.values import SparseVector
 
 DIMENSION: Final = 256
-"""Of what the installed embedders give; `Texts` makes any other of it."""
+"""Of what the installed embedders give."""
 SPARSE_MODEL: Final = "BM25"
 
 
@@ -31,31 +31,30 @@ class Texts:
     """Turns texts into the vectors of one kind of index.
 
     Dense ones come from the best installed embedder, with zeros added, or numbers cut off, for
-    another *dimension*; zeros change no cosine.
+    another dimension; zeros change no cosine.
     """
 
-    def __init__(self, kind: Kind, dimension: int) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._kind: Kind = kind
-        self._dimension = dimension
         self._embedder: Embedder | None = None
 
-    def stored(self, texts: Sequence[str]) -> list[Embedded]:
+    def stored(self, texts: Sequence[str], dimension: int) -> list[Embedded]:
         """Return what to store for each text."""
-        dense = self._dense(texts) if self._kind != "sparse" else [None] * len(texts)
+        dense = self._dense(texts, dimension) if self._kind != "sparse" else [None] * len(texts)
         sparse = [bm25.document(text) if self._kind != "dense" else None for text in texts]
         return [Embedded(*pair) for pair in zip(dense, sparse, strict=True)]
 
-    def asked(self, text: str, *, dense: bool, sparse: bool) -> Embedded:
+    def asked(self, text: str, dimension: int, *, dense: bool, sparse: bool) -> Embedded:
         """Return what to ask with."""
-        vector = self._dense([text])[0] if dense else None
+        vector = self._dense([text], dimension)[0] if dense else None
         return Embedded(vector, bm25.question(text) if sparse else None)
 
-    def _dense(self, texts: Sequence[str]) -> list[Vector]:
+    def _dense(self, texts: Sequence[str], dimension: int) -> list[Vector]:
         from lamina.embed import default_embedder, embedded
 
         if self._embedder is None:
             self._embedder = default_embedder()
-        size = 4 * self._dimension
+        size = 4 * dimension
         vectors = embedded(self._embedder, texts)
         return [Vector(vector.data.ljust(size, b"\0")[:size]) for vector in vectors]
 

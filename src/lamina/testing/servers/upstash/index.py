@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Index:
     """Namespaces of one kind; hold `lock` while using it.
 
-    *dimension* None is open: the first vector decides, until a reset leaves nothing behind.
+    *dimension* None is open: the first vector decides, until a reset leaves nothing behind. Where
+    texts are embedded it must be no shorter than their vectors, which get zeros added.
     """
 
     def __init__(self, name: str, kind: IndexKind, dimension: int | None, metric: str) -> None:
@@ -34,7 +35,7 @@ class Index:
         self.namespaces: dict[str, Namespace] = {"": self._new()}
         self._given = dimension
         self._found: int | None = None
-        self.texts = Texts(kind.vectors, dimension or DIMENSION) if kind.embeds else None
+        self.texts = Texts(kind.vectors) if kind.embeds else None
 
     def _new(self) -> Namespace:
         return Namespace(self.kind.vectors, METRICS[self.metric])
@@ -43,6 +44,11 @@ class Index:
     def dimension(self) -> int | None:
         """How many numbers a dense vector has; None while that is open."""
         return self._given or self._found
+
+    @property
+    def text_dimension(self) -> int:
+        """How many numbers the dense vector of a text has."""
+        return self.dimension or DIMENSION
 
     @property
     def count(self) -> int:
@@ -56,8 +62,9 @@ class Index:
 
     def check(self, dimension: int) -> None:
         """Refuse a dense vector of another *dimension*."""
-        if dimension != (self.dimension or dimension):
-            raise wrong_dimension(dimension, self.dimension or dimension)
+        least = self.text_dimension if self.kind.embeds else dimension
+        if dimension != (self.dimension or max(dimension, least)):
+            raise wrong_dimension(dimension, self.dimension or least)
 
     def settle(self, dimension: int) -> None:
         """Keep to *dimension* from now on."""

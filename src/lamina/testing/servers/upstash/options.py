@@ -6,7 +6,6 @@ import argparse
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
-from lamina.testing.servers.upstash.embedding import DIMENSION
 from lamina.testing.servers.upstash.limits import NO_LIMIT, Limits
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Options:
     """How many of the nearest a filter is tried on; None is all."""
     dimension: int | None = None
     hybrid_dimension: int | None = None
-    embedding_dimension: int = DIMENSION
+    embedding_dimension: int | None = None
     dense_model: str | None = None
     metric: str = "COSINE"
     limits: Limits = field(default_factory=Limits)
@@ -66,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--filter-budget", type=int, help="how many of the nearest a filter is tried on")
     add("--dimension", type=int, help="of dense and hybrid; without it, the first vector's")
     add("--hybrid-dimension", type=int, help="of hybrid, if another")
-    add("--embedding-dimension", type=int, default=DIMENSION, help="of kinds that embed text")
+    add("--embedding-dimension", type=int, help="of kinds that embed text")
     add("--dense-model", help="name that info gives to the dense embedding model")
     add("--metric", choices=list(METRICS), default="COSINE")
     add("--limits", action=argparse.BooleanOptionalAction, default=True)

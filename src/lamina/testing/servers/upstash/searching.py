@@ -117,5 +117,6 @@ def _embedded(index: Index, fields: Fields) -> Embedded:
     data = fields.needed("data")
     mode = fields.word("queryMode", ("HYBRID", "DENSE", "SPARSE")) or "HYBRID"
     if kind != "hybrid":  # there is only one way
-        return texts.asked(data, dense=kind == "dense", sparse=kind == "sparse")
-    return texts.asked(data, dense=mode != "SPARSE", sparse=mode != "DENSE")
+        mode = "DENSE" if kind == "dense" else "SPARSE"
+    size = index.text_dimension
+    return texts.asked(data, size, dense=mode != "SPARSE", sparse=mode != "DENSE")

@@ -43,7 +43,7 @@ def upsert_data(asked: Asked) -> str:
     ids = [fields.id() for fields in items]
     metadatas = [fields.metadata() for fields in items]
     data = [fields.needed("data") for fields in items]
-    embedded = texts.stored(data)
+    embedded = texts.stored(data, asked.index.text_dimension)
     rows = zip(ids, embedded, metadatas, data, strict=True)
     _put(asked, [Record(key, *vectors, metadata, text) for key, vectors, metadata, text in rows])
     return SUCCESS
@@ -64,7 +64,7 @@ def update(asked: Asked) -> str:
     if old is None:
         return '{"updated":0}'
     if data is not None and vector is None and sparse is None and index.texts is not None:
-        ((vector, sparse),) = index.texts.stored([data])
+        ((vector, sparse),) = index.texts.stored([data], index.text_dimension)
     if metadata is not None and mode == "PATCH":
         metadata = cast("dict[str, Any]", merged(old.metadata or {}, metadata))
     new = Record(
