@@ -18,6 +18,7 @@ from lamina.testing.servers.supabase.connections import Down
 from lamina.testing.servers.supabase.message import Answer, Call
 from lamina.testing.servers.supabase.projects import Projects
 from lamina.testing.servers.supabase.rest import handler, refusal
+from lamina.testing.servers.supabase.storage import handler as storage
 
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.options import Options
@@ -56,7 +57,7 @@ class Server:
         self._stack.close()
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=1 << 62)
         app.router.add_route("*", "/{path:.*}", self.answer)
         return app
 
@@ -75,6 +76,11 @@ class Server:
             return _sent(handler.refusing(refusal.unreachable()))
         if path.startswith(_REST):
             return await self._rest(request, project, path.removeprefix(_REST))
+        if path.startswith(_STORAGE):
+            if request.method == "OPTIONS":
+                return web.Response(headers=_CORS)
+            told = path.removeprefix(_STORAGE)
+            return await storage.answer(project, self.options, request, told)
         return web.json_response({"message": "no Route matched with those values"}, status=404)
 
     async def _new_project(self, told: dict[str, str]) -> web.Response:
