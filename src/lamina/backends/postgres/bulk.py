@@ -71,7 +71,8 @@ async def _write(pool: Pool, query: str, part: Prepared) -> list[Outcome[None]]:
     """Write a part in one transaction, or each by itself if one of them is refused."""
     good = [values for values in part if not isinstance(values, StorageError)]
     try:
-        await pool.ask(Connection.executemany, query, good)
+        async with pool.transaction() as connection:
+            await connection.executemany(query, good)
     except (Conflict, Invalid):  # of one at least: nothing of them was written
         return [await _write_one(pool, query, values) for values in part]
     except StorageError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.runtime import Runtime
 
 Place: TypeAlias = "asyncio.Future[Connection | None]"
-_STALE: Final = 1.0  # seconds idle, after which a connection may have been lost unnoticed
+_STALE: Final = 0.01  # seconds idle, after which a connection may have been lost unnoticed
 _LOOKS: Final = 6  # turns of the loop in which it learns that
 _FAREWELL: Final = 1.0  # seconds for ending a connection in order
 

@@ -77,6 +77,7 @@ FAILURES: Final = Failures(
 )
 """Everything that a call can meet; ``schema.py`` says what only opening can."""
 
+_READ_ONLY: Final = "25006"
 _CODES: Final = {
     "08P01": "no postgres",
     "40003": "cut off",  # whether the statement was completed is unknown
@@ -92,7 +93,7 @@ _CODES: Final = {
     "55P03": "locked",
     "40P01": "deadlock",
     "40001": "raced",
-    "25006": "read only",
+    _READ_ONLY: "read only",
     "42501": "forbidden",
     "3D000": "no database",
     "3F000": "no tables",
@@ -139,8 +140,10 @@ def failed(error: Exception, *, connecting: bool = False) -> StorageError:
 
 
 def ended(error: BaseException) -> bool:
-    """Tell whether the server has ended, or the driver lost track of, the connection."""
+    """Tell whether a connection is of no use any more: lost, out of step, or to a standby."""
     if isinstance(error, PostgresError):
+        if getattr(error, "sqlstate", None) == _READ_ONLY:  # the next one may find the new primary
+            return True
         return getattr(error, "severity_en", None) not in {None, "ERROR"}
     return not isinstance(error, StorageError | InterfaceError | Undone)
 

@@ -150,11 +150,7 @@ def _settings(timeout: float) -> dict[str, str]:
 
 
 def _check(url: str, connections: int, timeout: float, connect_timeout: float) -> None:
-    try:
-        scheme, _ = urlsplit(url).scheme, urlsplit(url).port
-    except ValueError:
-        scheme = ""
-    if scheme not in {"postgres", "postgresql"}:
+    if not _is_postgres(url):
         msg = "url must be like postgresql://user:password@host:5432/database"
         raise StackError(msg)
     if connections < 1:
@@ -163,3 +159,14 @@ def _check(url: str, connections: int, timeout: float, connect_timeout: float) -
     if not (0 < timeout < math.inf and 0 < connect_timeout < math.inf):
         msg = f"timeouts must be more than 0 and finite, got {timeout!r} and {connect_timeout!r}"
         raise StackError(msg)
+
+
+def _is_postgres(url: str) -> bool:
+    """Tell whether it may be a URL of PostgreSQL, with one host or several."""
+    try:
+        parts = urlsplit(url)
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
+    except ValueError:
+        return False
+    return parts.scheme in {"postgres", "postgresql"}
