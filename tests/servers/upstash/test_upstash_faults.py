@@ -201,3 +201,25 @@ def sent(index: Wire, more: bytes, body: bytes) -> bytes:
 def test_a_body_that_cannot_be_read_is_refused(dense: Wire, more: bytes, body: bytes) -> None:
     assert sent(dense, more, body).split()[1] == b"400"
     assert dense.ok("info")["vectorCount"] == 0
+
+
+def test_an_index_that_is_busy_holds_up_no_other(wire: Open, running: Running) -> None:
+    busy, other = wire("dense"), wire("dense")
+    lock = running.server.state.indexes.get(busy.name).lock
+
+    with ThreadPoolExecutor(1) as worker, httpx.Client(timeout=10) as own:
+        with lock:  # as if it did long work
+            waiting = worker.submit(Wire(own, busy.url, busy.name).ok, "upsert", RECORD)
+            assert other.ok("upsert", RECORD) == "Success"
+            assert other.http.get(f"{other.url}/_ready").status_code == 200
+            assert not waiting.done()
+        assert waiting.result(10) == "Success"
+
+
+def test_no_answer_waits_for_an_acknowledgement(dense: Wire) -> None:
+    begun = time.monotonic()
+
+    for _ in range(50):
+        dense.ok("fetch", {"ids": ["a"]})
+
+    assert time.monotonic() - begun < 1.5  # delayed acknowledgements alone would take 2 s

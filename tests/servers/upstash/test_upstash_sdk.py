@@ -200,3 +200,18 @@ def test_errors_show_the_text_of_the_service(wire: Open, control: Control) -> No
     with pytest.raises(UpstashError, match=r"Invalid filter. At line 1:2 token recognition"):
         index.query([0.1] * 256, filter="a ~ 1")
     index._client.close()
+
+
+def test_a_hostile_namespace_does_here_what_it_does_there(wire: Open) -> None:
+    made = wire("dense")
+    index = Index(f"{made.url}/{made.name}", TOKEN, retries=0)
+    for ns in NAMESPACES:
+        index.upsert([("a", [0.1, 0.2])], namespace=ns)
+
+    index.upsert([("b", [0.1, 0.2])], namespace="ns#b")
+    assert index.fetch("b", namespace="ns")[0] is not None
+    index.upsert([("c", [0.1, 0.2])], namespace="../reset?all")
+
+    assert index.list_namespaces() == NAMESPACES
+    assert index.info().vector_count == 0
+    index._client.close()
