@@ -7,12 +7,27 @@ another project: the database NAME of the same server, made on first use. ``GET 
 
 - ``POST /_control/project`` with ``{"name": "a", "sql": "..."}`` makes a project and runs SQL in
   it, after the roles, the schemas ``auth`` and ``storage``, and the default rights are there.
-- ``POST /_control`` adds faults for the next calls; one object, or a list of them::
+- ``POST /_control`` adds faults for the next calls of the project whose path it has; one object,
+  or a list of them::
 
-    {"times": 2, "path": "/rest/v1/", "method": "GET",    # which: all are optional
-     "status": 503, "headers": {"Retry-After": "0"}, "body": {"code": "PGRST002"},
-     "preset": "schema-cache" | "pool" | "throttled" | "gateway" | "no-code" | "html",
-     "delay": 0.5, "hang": true, "reset": "before" | "after"}
+    {
+        "times": 2,
+        "path": "/rest/v1/",
+        "method": "GET",  # which: all are optional
+        "status": 503,
+        "headers": {"Retry-After": "0"},
+        "body": {"code": "PGRST002"},
+        "preset": "schema-cache"
+        | "pool"
+        | "timeout"
+        | "throttled"
+        | "gateway"
+        | "no-code"
+        | "html",
+        "delay": 0.5,
+        "hang": true,
+        "reset": "before" | "after",
+    }
 
   *body* is text, or JSON that is sent as such. *delay* (seconds) and *reset* "after" still carry
   the call out if no *status* or *preset* is given; *hang* and *reset* "before" do not.

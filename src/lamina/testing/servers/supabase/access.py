@@ -31,7 +31,7 @@ class Caller:
         return json.dumps(self.claims, ensure_ascii=False)
 
 
-def caller(headers: Mapping[str, str], secret: str) -> Caller:
+def caller(headers: Mapping[str, str], secret: str, *, leeway: float = 0.0) -> Caller:
     """Return who sent *headers*: by Authorization, else by apikey, else nobody in particular.
 
     Raises:
@@ -42,12 +42,12 @@ def caller(headers: Mapping[str, str], secret: str) -> Caller:
         token = headers.get("apikey", "")
     if not token.strip():
         return Caller("anon", {"role": "anon"})
-    claims = read(token.strip(), secret)
+    claims = read(token.strip(), secret, leeway=leeway)
     role = claims.setdefault("role", "anon")
     return Caller(role if isinstance(role, str) else json.dumps(role), claims)
 
 
-def read(token: str, secret: str) -> dict[str, Any]:
+def read(token: str, secret: str, *, leeway: float = 0.0) -> dict[str, Any]:
     """Return the claims of a token."""
     parts = token.count(".") + 1
     if parts != 3:
@@ -56,7 +56,7 @@ def read(token: str, secret: str) -> dict[str, Any]:
         )
         raise BadToken(msg)
     try:
-        return jwt.decode(token, secret, algorithms=["HS256"], options=_OPTIONS)
+        return jwt.decode(token, secret, algorithms=["HS256"], leeway=leeway, options=_OPTIONS)
     except jwt.ExpiredSignatureError as error:
         msg = "JWT expired"
         raise BadToken(msg) from error

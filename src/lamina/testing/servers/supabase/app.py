@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import socket
+import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 from urllib.parse import unquote
 
-import asyncpg
 from aiohttp import web
 
+from lamina.testing.servers.supabase import control
 from lamina.testing.servers.supabase.access import BadToken, caller
 from lamina.testing.servers.supabase.connections import Down
+from lamina.testing.servers.supabase.faults import Faults
 from lamina.testing.servers.supabase.message import Answer, Call
 from lamina.testing.servers.supabase.projects import Projects
 from lamina.testing.servers.supabase.rest import handler, refusal
 from lamina.testing.servers.supabase.storage import handler as storage
 
 if TYPE_CHECKING:
+    from lamina.testing.servers.supabase.faults import Fault
     from lamina.testing.servers.supabase.options import Options
     from lamina.testing.servers.supabase.projects import Project
 
@@ -32,6 +35,8 @@ _CORS: Final = {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
+_SKEW: Final = 30.0
+"""By how many seconds the clock of whoever makes tokens may differ, for PostgREST."""
 
 
 @final
@@ -45,6 +50,7 @@ class Server:
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lamina-storage-"))
         )
         self.projects = Projects(options, folder)
+        self._faults: dict[str, Faults] = {}
 
     async def open(self) -> None:
         """Prepare the default project."""
@@ -57,7 +63,7 @@ class Server:
         self._stack.close()
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=1 << 62)
+        app = web.Application(client_max_size=1 << 62)  # Storage has limits of its own
         app.router.add_route("*", "/{path:.*}", self.answer)
         return app
 
@@ -66,36 +72,52 @@ class Server:
         name, path = _split(request.rel_url.raw_path)
         if path == "/_ready":
             return web.Response(text="ready")
-        if path == "/_control/project" and request.method == "POST":
-            return await self._new_project(await request.json())
+        faults = self._faults.setdefault(name, Faults())
+        if path.startswith("/_control"):
+            return await control.answer(self.projects, faults, request, path)
+        fault = faults.next(request.method, path)
+        if fault is None:
+            return await self._carry_out(request, name, path)
+        return await self._faulty(fault, request, name, path)
+
+    async def _faulty(
+        self, fault: Fault, request: web.Request, name: str, path: str
+    ) -> web.StreamResponse:
+        await asyncio.sleep(fault.delay)
+        while fault.hang and request.transport is not None:  # there is no event for its end
+            await asyncio.sleep(0.02)  # noqa: ASYNC110
+        answer: web.StreamResponse = web.Response()
+        if fault.answer is not None:
+            await request.read()
+            answer = _sent(fault.answer)
+        elif not fault.hang and fault.reset != "before":
+            answer = await self._carry_out(request, name, path)
+        if fault.reset is not None:
+            _reset(request)
+        return answer
+
+    async def _carry_out(self, request: web.Request, name: str, path: str) -> web.StreamResponse:
         try:
             project = await self.projects.get(name)
         except ValueError:
             return web.json_response({"message": "no such project"}, status=404)
         except Down:
             return _sent(handler.refusing(refusal.unreachable()))
-        if path.startswith(_REST):
-            return await self._rest(request, project, path.removeprefix(_REST))
-        if path.startswith(_STORAGE):
-            if request.method == "OPTIONS":
-                return web.Response(headers=_CORS)
-            told = path.removeprefix(_STORAGE)
-            return await storage.answer(project, self.options, request, told)
-        return web.json_response({"message": "no Route matched with those values"}, status=404)
-
-    async def _new_project(self, told: dict[str, str]) -> web.Response:
-        try:
-            await self.projects.run(told["name"], told.get("sql") or "")
-        except asyncpg.PostgresError as error:
-            return web.json_response({"message": str(error)}, status=400)
-        return web.json_response({"name": told["name"]})
-
-    async def _rest(self, request: web.Request, project: Project, path: str) -> web.Response:
+        part = next((each for each in (_REST, _STORAGE) if f"{path}/".startswith(f"{each}/")), None)
+        if part is None:
+            message = "no Route matched with those values"
+            return web.json_response({"message": message}, status=404)
         if request.method == "OPTIONS":
             return web.Response(headers=_CORS)
+        rest = path.removeprefix(part)
+        if part == _STORAGE:
+            return await storage.answer(project, self.options, request, rest)
+        return await self._rest(request, project, rest)
+
+    async def _rest(self, request: web.Request, project: Project, path: str) -> web.Response:
         body = await request.read()
         try:
-            who = caller(request.headers, self.options.jwt_secret)
+            who = caller(request.headers, self.options.jwt_secret, leeway=_SKEW)
         except BadToken as error:
             return _sent(handler.refusing(refusal.bad_token(str(error))))
         call = Call(
@@ -115,7 +137,7 @@ def _split(path: str) -> tuple[str, str]:
     if not path.startswith("/~"):
         return "", path
     name, _, rest = path[2:].partition("/")
-    return name, f"/{rest}"
+    return unquote(name), f"/{rest}"
 
 
 def _sent(answer: Answer) -> web.Response:
@@ -123,4 +145,12 @@ def _sent(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-_ = asyncio, json
+def _reset(request: web.Request) -> None:
+    """Cut the connection so that the caller sees a reset."""
+    transport = request.transport
+    if transport is None:
+        return
+    bare = transport.get_extra_info("socket")
+    if bare is not None:
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,10 +1,10 @@
 """Functions: ``/rpc/name``."""
+# ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
 
 from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lamina.testing.servers.supabase.message import Answer

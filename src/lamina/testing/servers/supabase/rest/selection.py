@@ -1,4 +1,5 @@
 """SQL of a select with rows of other tables inside."""
+# ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
 
 from __future__ import annotations
 

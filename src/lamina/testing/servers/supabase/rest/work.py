@@ -1,4 +1,5 @@
 """One call within its transaction."""
+# ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ class Work:
             f" FROM ({rows}) AS _postgrest_t",
             *values,
         )
-        assert row is not None  # noqa: S101  # an aggregate gives a row
+        assert row is not None  # an aggregate gives a row
         outcome = Outcome(**dict(row))
         if self.media.single and outcome.page != 1:
             raise not_one_row(outcome.page)

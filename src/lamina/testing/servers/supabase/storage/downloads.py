@@ -65,6 +65,9 @@ async def send(place: Place, found: dict[str, Any]) -> web.StreamResponse:
             status = 206
             headers["Content-Range"] = f"bytes {first}-{last}/{size}"
         headers["Content-Length"] = str(last - first + 1)
+        if last - first < _CHUNK and place.request.method != "HEAD":
+            opened.seek(first)
+            return web.Response(status=status, headers=headers, body=opened.read(last - first + 1))
         answer = web.StreamResponse(status=status, headers=headers)
         await answer.prepare(place.request)
         if place.request.method != "HEAD":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -55,12 +56,16 @@ async def answer(
             return await _shown(place)
         for (method, pattern), run in _JSON.items():
             if method == request.method and _fits(pattern.split("/"), parts):
-                return web.json_response(await run(place), headers=_ANYWHERE)
+                return web.json_response(await run(place), headers=_ANYWHERE, dumps=_dumps)
         message = f"Route {request.method}:{request.path} not found"
         told = {"message": message, "error": "Not Found", "statusCode": 404}
         return web.json_response(told, status=404)
     except problems.Problem as problem:
         return _problem(request, problem)
+
+
+def _dumps(told: object) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 _ANYWHERE: Final = {"Access-Control-Allow-Origin": "*"}

@@ -16,7 +16,7 @@ from lamina.testing.servers.supabase.connections import Down, TooBusy
 from lamina.testing.servers.supabase.storage import problems
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from aiohttp import web
 
@@ -28,7 +28,7 @@ TIME: Final = "to_char({0} AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What one call works on; *told* is who calls, None while that does not matter."""
+    """What one call works on."""
 
     project: Project
     options: Options
@@ -80,7 +80,8 @@ class Place:
     async def bucket(self, name: str) -> asyncpg.Record:
         """Return a bucket, whoever asks."""
         async with self.transaction() as connection:
-            found = await connection.fetchrow("SELECT * FROM storage.buckets WHERE id = $1", name)
+            query = "SELECT * FROM storage.buckets WHERE id = $1"
+            found: asyncpg.Record | None = await connection.fetchrow(query, name)
         if found is None:
             raise problems.no_bucket()
         return found
@@ -108,7 +109,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def telling() -> Any:
+def telling() -> Generator[None]:
     """Turn what the database refuses into problems."""
     try:
         yield

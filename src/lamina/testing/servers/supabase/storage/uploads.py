@@ -1,4 +1,5 @@
 """Uploads: the bytes go to disk as they come, then the object is known."""
+# ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
+from aiohttp import BodyPartReader
+
 from lamina.testing.servers.supabase.storage import problems
 from lamina.testing.servers.supabase.storage.names import check_key
 
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import asyncpg
-    from aiohttp import BodyPartReader
-
     from lamina.testing.servers.supabase.access import Caller
     from lamina.testing.servers.supabase.storage.place import Place
 
@@ -137,19 +138,20 @@ async def _receive_form(
 ) -> None:
     there = False
     async for part in await place.request.multipart():
-        headers = part.headers
-        if getattr(part, "filename", None) is None and getattr(part, "name", "") != "":
+        if not isinstance(part, BodyPartReader):
+            continue
+        if part.filename is None and part.name:
             await _field(got, part)
             continue
         there = True
-        got.type = headers.get("Content-Type") or got.type
+        got.type = part.headers.get("Content-Type") or got.type
         _check_type(got.type, types)
         await _write(got, file, _chunks(part), most)
     if not there:
         raise problems.Problem(400, "InvalidRequest", "No content provided")
 
 
-async def _field(got: Received, part: Any) -> None:
+async def _field(got: Received, part: BodyPartReader) -> None:
     text = await part.text()
     if part.name == "cacheControl":
         got.cache = f"max-age={text}"
