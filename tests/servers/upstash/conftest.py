@@ -41,7 +41,8 @@ def control(running: Running, http: httpx.Client) -> Iterator[Control]:
 
     yield change
     limits = asdict(Limits())
-    change(lag=0, stale_deletes=False, filter_budget=None, limits=limits, faults=[], counts={})
+    change(lag=0, stale_deletes=False, filter_budget=None, missing_matches_not=False)
+    change(limits=limits, faults=[], counts={})
 
 
 @pytest.fixture

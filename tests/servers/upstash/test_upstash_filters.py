@@ -241,6 +241,24 @@ def test_a_wrong_filter_is_refused_by_every_endpoint_that_takes_one(dense: Wire)
     assert dense.refused("delete", {"filter": "category IN ['a']"}) == (400, text)
 
 
+@pytest.mark.parametrize("word", ["NOT IN (1)", "NOT GLOB 'a'", "NOT CONTAINS 1"])
+def test_missing_fields_may_be_let_through_negations(
+    dense: Wire, control: Control, word: str
+) -> None:
+    dense.ok("upsert", RECORDS)
+    asked = {"vector": [1, 0], "filter": f"nowhere {word}"}
+    assert dense.ids("query", asked) == []
+
+    control(missing_matches_not=True)
+
+    assert dense.ids("query", asked) == ["full", "other", "bare"]
+    assert dense.ids("query", {"vector": [1, 0], "filter": "nowhere != 1"}) == []
+    assert dense.ids("query", {"vector": [1, 0], "filter": "city NOT IN ('x')"}) == [
+        "other",
+        "bare",
+    ]
+
+
 def test_a_selective_filter_finds_all_unless_there_is_a_budget(
     dense: Wire, control: Control
 ) -> None:

@@ -2,7 +2,7 @@
 
 No token is needed. All fields are optional; what is left out stays as it is::
 
-    {"lag": 0.3, "stale_deletes": true, "filter_budget": 100,
+    {"lag": 0.3, "stale_deletes": true, "filter_budget": 100, "missing_matches_not": true,
      "limits": {"max_upsert": 100} or null for none,
      "indexes": {"dense~a": {"dimension": 3, "metric": "EUCLIDEAN"}, "dense~b": null},
      "faults": [{"times": 2, "endpoint": "query", "index": "dense~a", "delay": 0.5,
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KNOWN: Final = {
-    *("lag", "stale_deletes", "filter_budget", "limits", "indexes", "faults", "counts"),
+    *("lag", "stale_deletes", "filter_budget", "missing_matches_not", "limits"),
+    *("indexes", "faults", "counts"),
 }
 _NULLABLE: Final[dict[str, type[object]]] = {"status": int, "endpoint": str, "index": str}
 
@@ -72,6 +73,7 @@ def told(state: State) -> dict[str, Any]:
         "lag": options.lag,
         "stale_deletes": options.stale_deletes,
         "filter_budget": options.filter_budget,
+        "missing_matches_not": options.missing_matches_not,
         "limits": asdict(options.limits),
         "indexes": state.indexes.names(),
         "faults": [asdict(fault) for fault in state.faults.coming],
@@ -86,12 +88,21 @@ def _options(options: Options, given: dict[str, Any]) -> Options:
         limits = Limits.none() if wanted is None else _made(replace(limits), _object(wanted))
     lag = given.get("lag", options.lag)
     stale = given.get("stale_deletes", options.stale_deletes)
+    missing = given.get("missing_matches_not", options.missing_matches_not)
     budget = given.get("filter_budget", options.filter_budget)
     _check(float, "lag", lag)
     _check(bool, "stale_deletes", stale)
+    _check(bool, "missing_matches_not", missing)
     if budget is not None:
         _check(int, "filter_budget", budget)
-    return replace(options, lag=lag, stale_deletes=stale, filter_budget=budget, limits=limits)
+    return replace(
+        options,
+        lag=lag,
+        stale_deletes=stale,
+        filter_budget=budget,
+        missing_matches_not=missing,
+        limits=limits,
+    )
 
 
 def _made(made: T, given: dict[str, Any]) -> T:

@@ -34,6 +34,8 @@ class Options:
     """Whether queries see what was deleted for as long."""
     filter_budget: int | None = None
     """How many of the nearest a filter is tried on; None is all."""
+    missing_matches_not: bool = False
+    """Whether NOT GLOB, NOT IN and NOT CONTAINS hold for a field that is not there."""
     dimension: int | None = None
     hybrid_dimension: int | None = None
     embedding_dimension: int | None = None
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lag", type=float, default=0.0, help="seconds until queries see a write")
     add("--stale-deletes", action="store_true", help="deletes lag too")
     add("--filter-budget", type=int, help="how many of the nearest a filter is tried on")
+    add("--missing-matches-not", action="store_true", help="NOT IN holds for missing fields")
     add("--dimension", type=int, help="of dense and hybrid; without it, the first vector's")
     add("--hybrid-dimension", type=int, help="of hybrid, if another")
     add("--embedding-dimension", type=int, help="of kinds that embed text")

@@ -30,19 +30,20 @@ _RESERVED: Final = ("AND", "OR", "NOT", "GLOB", "IN", "CONTAINS")
 _LITERALS: Final = ("STRING", "NUMBER", "BOOLEAN")
 
 
-def condition(text: str) -> Condition:
-    """Return what *text* says.
+def condition(text: str, *, missing_matches_not: bool = False) -> Condition:
+    """Return what *text* says; whether NOT GLOB, NOT IN, NOT CONTAINS hold for a missing field.
 
     Raises:
         Refused: It is no filter.
     """
-    return _Parser(text).whole()
+    return _Parser(text, missing_matches_not=missing_matches_not).whole()
 
 
 @final
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, missing_matches_not: bool) -> None:
         self._text = text
+        self._missing = missing_matches_not
         self._tokens = tokens(text)
         self._now = next(self._tokens)
         self._next: Token | None = None
@@ -87,7 +88,10 @@ class _Parser:
         negated = self._negated("GLOB", "IN", "CONTAINS")
         if not self._now.says("GLOB", "IN", "CONTAINS"):
             self._fail(*_AFTER_IDENTIFIER)
-        return self._worded(self._take().text.upper(), path, negated=negated)
+        found = self._worded(self._take().text.upper(), path, negated=negated)
+        if negated and self._missing:
+            return meaning.some([meaning.exists(path, negated=True), found])
+        return found
 
     def _worded(self, word: str, path: Path, *, negated: bool) -> Condition:
         if word == "GLOB":
