@@ -97,6 +97,14 @@ def test_an_empty_dense_vector_is_none(wire: Open) -> None:
     assert index.ok("upsert", {"id": "a", "vector": [], "sparseVector": SPARSE}) == "Success"
 
 
+def test_empty_metadata_may_be_an_array(dense: Wire) -> None:
+    dense.ok("upsert", {"id": "a", "vector": [1, 2], "metadata": []})
+
+    assert dense.ok("fetch", {"ids": ["a"], "includeMetadata": True}) == [
+        {"id": "a", "metadata": {}}
+    ]
+
+
 def test_update_changes_what_is_named(dense: Wire) -> None:
     dense.ok("upsert", {"id": "a", "vector": [1, 2], "metadata": {"n": 1}, "data": "old"})
 

@@ -116,8 +116,10 @@ class Fields:
         return str(value)
 
     def metadata(self) -> dict[str, Any] | None:
-        """Return an object with anything in it."""
+        """Return an object with anything in it; an empty array is an empty object, as PHP sends."""
         value = self._values.get("metadata")
+        if value == []:
+            return {}
         if value is not None and not is_object(value):
             raise wrong_input()
         return value
