@@ -34,7 +34,7 @@ def test_ordinary_keys_are_kept_as_they_are(key: str) -> None:
 
 
 def test_s3_takes_more_as_it_is() -> None:
-    for key in ("year=2024/ключ?a&b#c", "x" * 900):
+    for key in ("year=2024/ключ?a&b#c", "/".join(["x" * 255] * 3)):
         assert names_of("").name("", key) == key
 
 
@@ -63,7 +63,9 @@ def test_s3_takes_every_name(scope: str, key: str) -> None:
 
 @given(STORES, SCOPES, KEYS)
 def test_no_segment_is_empty_or_leads_elsewhere(store: Names, scope: str, key: str) -> None:
-    assert not {"", ".", ".."} & {*store.name(scope, key).split("/")}
+    segments = store.name(scope, key).split("/")
+    assert not {"", ".", ".."} & {*segments}
+    assert all(len(segment.encode()) <= 255 for segment in segments)
 
 
 @given(STORES, SCOPES, KEYS)

@@ -21,14 +21,17 @@ _DIGEST: Final = 64
 _SCOPE: Final = 200
 """Bytes of a scope's name, above which it is a digest."""
 
+_SEGMENT: Final = 255
+"""Bytes of a segment: what file systems take, on which many stores stand."""
+
 
 @final
 class Names:
     """The names of one store.
 
     *mark* is a character that it takes, *plain* tells the others (the mark not among them), and
-    *longest* is how many bytes a name may have; a longer one is cut, and ends in a digest.
-    *before* stands before all names.
+    *longest* is how many bytes a name may have. A longer one, or a segment of more than 255
+    bytes, is cut, and ends in a digest. *before* stands before all names.
     """
 
     def __init__(
@@ -61,14 +64,15 @@ class Names:
         whole = "/".join(map(self._held, self._escape(key, self._taken).split("/")))
         if len(whole.encode()) > self._longest - len(begin.encode()):
             digest = sha256(key.encode()).hexdigest()
-            whole = f"{self._head(whole, begin)}{self._cut}{digest}"
+            whole = f"{self._head(whole, self._longest - len(begin.encode()))}{self._cut}{digest}"
         return begin + whole
 
     def stem(self, scope: str, prefix: str) -> str:
         """Return with what the names of all keys with *prefix* begin; others may, too."""
         begin = self.begin(scope)
         *whole, last = self._escape(prefix, self._taken).split("/")
-        return begin + self._head("/".join((*map(self._held, whole), last)), begin)
+        told = "/".join((*map(self._held, whole), self._head(last, _SEGMENT)))
+        return begin + self._head(told, self._longest - len(begin.encode()))
 
     def key(self, scope: str, name: str) -> str | None:
         """Return the key kept under *name*, None if it does not tell: it was cut."""
@@ -91,9 +95,14 @@ class Names:
         )
 
     def _held(self, segment: str) -> str:
-        return segment + self._holder if segment in {"", ".", ".."} else segment
+        if segment in {"", ".", ".."}:
+            return segment + self._holder
+        data = segment.encode()
+        if len(data) <= _SEGMENT:
+            return segment
+        return f"{self._head(segment, _SEGMENT)}{self._cut}{sha256(data).hexdigest()}"
 
-    def _head(self, whole: str, begin: str) -> str:
-        """Return as much of *whole* as a name that is cut has: the same for all its prefixes."""
-        room = self._longest - len(begin.encode()) - len(self._cut) - _DIGEST
+    def _head(self, whole: str, longest: int) -> str:
+        """Return as much of *whole* as what is cut to *longest* has: the same for all prefixes."""
+        room = longest - len(self._cut) - _DIGEST
         return whole.encode()[:room].decode(errors="ignore")

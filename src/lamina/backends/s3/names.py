@@ -6,8 +6,8 @@ from typing import Final
 
 from lamina.backends.names import Names
 
-LONGEST: Final = 1024
-"""Bytes of a key in S3."""
+LONGEST: Final = 1023
+"""Bytes of a key: S3 takes one more, but servers that count a slash before it do not."""
 
 _UNSURE: Final = {"%", "\x7f", "\\", "\ufffe", "\uffff"}
 """The mark, and what XML or a file system beneath may not give back, as all below a space."""

@@ -87,6 +87,18 @@ def found_of(row: Mapping[str, Any]) -> Found:
     return Found(document_of(row), _number_of(row.get("score")))
 
 
+def words_told(told: object, count: int) -> list[str]:
+    """Return what was told of each of *count* items.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    words = cast("list[object]", told) if isinstance(told, list) else []
+    if len(words) != count:
+        raise _damaged()
+    return [text_of(word) for word in words]
+
+
 def text_of(told: object) -> str:
     """Return a text.
 

@@ -57,10 +57,10 @@ class Label:
         if not isinstance(text, str):
             return None
         told: Any = Json(text.encode()).value()
-        fields: tuple[Any, ...] = told if isinstance(told, tuple) else ()
-        if len(fields) != 4 or not all(isinstance(field, str) for field in fields):
-            raise _damaged()
-        key, type_, metadata, upload = fields
+        try:
+            key, type_, metadata, upload = map(_text, told)
+        except (TypeError, ValueError) as error:
+            raise _damaged() from error
         return cls(key, type_, Json(metadata.encode()), upload)
 
 

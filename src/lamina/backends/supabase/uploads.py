@@ -9,6 +9,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, final
 
+from lamina.backends.supabase.document_rows import rows_of
 from lamina.backends.supabase.names import NAMES, UPLOADS
 from lamina.backends.supabase.objects import Label, Stored
 from lamina.errors import Corrupt, Invalid
@@ -117,10 +118,7 @@ class Uploads:
             "inner_too": inner,
         }
         told = await self._client.call("lamina_objects", given)
-        if not isinstance(told, list):
-            msg = "the listing is not understood"
-            raise Corrupt(msg)
-        return [Stored.of_row(row) for row in told]
+        return [Stored.of_row(row) for row in rows_of(told)]
 
     async def _form(self, names: list[str], label: Label, boundary: str) -> AsyncIterator[bytes]:
         """Give a form with the parts as one file, holding one of them at a time."""

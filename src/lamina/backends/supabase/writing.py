@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lamina.backends.supabase.document_rows import item_of
-from lamina.errors import Conflict, Corrupt, StorageError, Unavailable
+from lamina.backends.supabase.document_rows import item_of, words_told
+from lamina.errors import Conflict, StorageError, Unavailable
 from lamina.values import Done, Failed, Outcome
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ async def _write(
         return None
     try:
         given = {"_scope": scope, "_items": items}
-        told = await client.call("lamina_documents_write", given)
-        if not isinstance(told, list) or len(told) != len(items):
-            msg = "the answer is not what the tables of Lamina give"
-            raise Corrupt(msg)
+        told = words_told(await client.call("lamina_documents_write", given), len(items))
     except StorageError as error:
         if len(sent) > 1 and not error.transient and error.sent == "no":
             for place in sent:  # one of them is refused, the others need not be

@@ -1,0 +1,174 @@
+"""One long-lived client of one bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.backends.s3.labels import Stored
+from lamina.errors import Closed, StackError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from types_aiobotocore_s3 import S3Client
+
+_BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:[!-~]{1,250}")
+_URL: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
+
+
+@final
+class Client:
+    """The client of *bucket*; connects to nothing before ``open``.
+
+    Raises:
+        StackError: An option is wrong.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str | None,
+        region: str | None,
+        keys: tuple[str | None, str | None, str | None],
+        connections: int,
+        timeout: float,
+        connect_timeout: float,
+    ) -> None:
+        _check(bucket, endpoint, keys)
+        if not (0 < timeout < 1e9 and 0 < connect_timeout < 1e9 and connections >= 1):
+            msg = (
+                "timeout, connect_timeout and connections must be more than 0, "
+                f"got {timeout!r}, {connect_timeout!r} and {connections!r}"
+            )
+            raise StackError(msg)
+        self.bucket = bucket
+        self.wall: Callable[[], float] = time.time
+        self._endpoint = endpoint
+        self._region = region
+        self._keys = keys
+        self._connections = connections
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._stack: AsyncExitStack | None = None
+        self._s3: S3Client | None = None
+
+    async def open(self) -> None:
+        """Make the client and see that the bucket is there.
+
+        Raises:
+            StorageError: What is missing, or why the service does not answer.
+        """
+        self._stack = AsyncExitStack()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                self._s3 = await self._made(self._stack)
+                with self.asking():
+                    await self._s3.head_bucket(Bucket=self.bucket)
+        except TimeoutError as error:
+            msg = f"no answer within {self._connect_timeout:g} s of connecting"
+            raise Unavailable(msg, sent="no") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        stack, self._stack, self._s3 = self._stack, None, None
+        if stack is not None:
+            await stack.aclose()
+
+    @property
+    def s3(self) -> S3Client:
+        """The client.
+
+        Raises:
+            Closed: It is not open.
+        """
+        if self._s3 is None:
+            msg = "s3 is not open"
+            raise Closed(msg)
+        return self._s3
+
+    async def head(self, name: str) -> Stored | None:
+        """Return what S3 tells of an object, None if there is none.
+
+        Raises:
+            StorageError: What a failure becomes; a missing bucket is no missing object.
+        """
+        from lamina.backends.s3.failures import NoObject
+
+        try:
+            with self.asking():
+                told = await self.s3.head_object(Bucket=self.bucket, Key=name)
+        except NoObject:  # an answer to HEAD has no body that would say what is missing
+            with self.asking():
+                await self.s3.head_bucket(Bucket=self.bucket)
+            return None
+        return Stored.of(told)
+
+    @contextmanager
+    def asking(self) -> Generator[None, None, None]:
+        """Map what the client raises.
+
+        Raises:
+            StorageError: What the failure becomes.
+        """
+        from lamina.backends.s3.failures import KNOWN, failure
+
+        try:
+            yield
+        except KNOWN as error:
+            raise failure(error, self.wall()) from error
+
+    async def _made(self, stack: AsyncExitStack) -> S3Client:
+        session, config = await asyncio.to_thread(self._prepared)
+        access, secret, token = self._keys
+        made: S3Client = await stack.enter_async_context(
+            session.client(
+                "s3",
+                endpoint_url=self._endpoint,
+                region_name=self._region or ("us-east-1" if self._endpoint else None),
+                aws_access_key_id=access,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+                config=config,
+            )
+        )
+        return made
+
+    def _prepared(self) -> tuple[Any, Any]:
+        """Import the client and read its models, which takes a while, in a thread."""
+        import aioboto3
+        from aiobotocore.config import AioConfig
+
+        from lamina.backends.s3.once import OnceSession
+
+        session = aioboto3.Session()
+        loader = session._session.get_component("data_loader")  # noqa: SLF001  # read ahead
+        loader.load_service_model("s3", "service-2", api_version=None)
+        loader.load_service_model("s3", "endpoint-rule-set-1", api_version=None)
+        config = AioConfig(
+            connect_timeout=self._connect_timeout,
+            read_timeout=self._timeout,
+            max_pool_connections=self._connections,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"} if self._endpoint else None,
+            http_session_cls=OnceSession,
+        )
+        return session, config
+
+
+def _check(
+    bucket: str, endpoint: str | None, keys: tuple[str | None, str | None, str | None]
+) -> None:
+    if not _BUCKET.fullmatch(bucket):
+        msg = "bucket must be the name of one: 3 or more letters, digits, '.', '-' or '_'"
+        raise StackError(msg)
+    if endpoint is not None and not _URL.fullmatch(endpoint):
+        msg = "endpoint must be an http or https URL"
+        raise StackError(msg)
+    if (keys[0] is None) != (keys[1] is None):
+        msg = "access_key and secret_key go together"
+        raise StackError(msg)
