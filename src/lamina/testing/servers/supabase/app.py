@@ -84,8 +84,9 @@ class Server:
         self, fault: Fault, request: web.Request, name: str, path: str
     ) -> web.StreamResponse:
         await asyncio.sleep(fault.delay)
-        while fault.hang and request.transport is not None:  # there is no event for its end
-            await asyncio.sleep(0.02)  # noqa: ASYNC110
+        # Nothing tells of the end of a connection but its transport.
+        while fault.hang and request.transport is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         answer: web.StreamResponse = web.Response()
         if fault.answer is not None:
             await request.read()

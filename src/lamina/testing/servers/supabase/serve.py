@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamina.testing.servers.supabase.options import parse
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.testing.servers.supabase.options import Options
+
+_LONGEST: Final = 50 * 1024
+"""How long a line of a call may be, in bytes, as in the real server."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,7 +38,13 @@ async def _serve(options: Options) -> None:
 
     server = Server(options)
     await server.open()
-    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(
+        server.app(),
+        access_log=None,
+        shutdown_timeout=0.5,
+        max_line_size=_LONGEST,
+        max_field_size=_LONGEST,
+    )
     try:
         await runner.setup()
         await web.TCPSite(runner, options.host, options.port).start()

@@ -91,8 +91,6 @@ def _member(scanner: Scanner) -> Condition:
         scanner.at -= 1
         return Tree(word[:-1], _members(scanner), negated)
     scanner.at = begin
-    while not scanner.ended and scanner.text[scanner.at] == " ":
-        scanner.at += 1
     field = scanner.field()
     scanner.need(".", "logic operator (and, or)" if scanner.ended else '"."')
     return _compared(scanner, field, lambda: _value(scanner))
@@ -135,6 +133,8 @@ def _known(operator: str, more: str | None) -> bool:
 
 def _list(scanner: Scanner) -> tuple[str, ...]:
     scanner.need("(")
-    found = scanner.list_of(scanner.element)
+    found = [scanner.element()]
+    while scanner.take(","):
+        found.append(scanner.element())
     scanner.need(")")
-    return () if found == ("",) else found
+    return () if found == [""] else tuple(found)

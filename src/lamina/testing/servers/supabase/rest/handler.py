@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -9,8 +10,10 @@ import asyncpg
 from lamina.testing.servers.supabase.connections import Down, TooBusy
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import calls, changes, inserts, reads, refusal
+from lamina.testing.servers.supabase.rest.about import about
 from lamina.testing.servers.supabase.rest.failing import refusal_of
 from lamina.testing.servers.supabase.rest.media import media
+from lamina.testing.servers.supabase.rest.overloads import choose
 from lamina.testing.servers.supabase.rest.preferences import preferences
 from lamina.testing.servers.supabase.rest.question import asked
 from lamina.testing.servers.supabase.rest.refusal import Refused
@@ -56,6 +59,9 @@ async def _answer(project: Project, call: Call, max_rows: int | None) -> Answer:
     except Down as error:
         raise refusal.unreachable() from error
     except asyncpg.PostgresConnectionError as error:
+        told = error.__cause__  # what the server said before it hung up
+        if isinstance(told, asyncpg.PostgresError) and told.sqlstate:
+            raise refusal_of(told, known=call.caller.known) from error
         raise refusal.connection_lost(str(error)) from error
     except asyncpg.PostgresError as error:
         raise refusal_of(error, known=call.caller.known) from error
@@ -84,8 +90,6 @@ async def _within(
 
 
 async def _become(project: Project, connection: Connection, call: Call) -> Schema:
-    import json
-
     headers = json.dumps({name.lower(): value for name, value in call.headers.items()})
     role, told = call.caller.role, call.caller.told()
     path = "public, extensions"
@@ -113,8 +117,8 @@ def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: i
         raise Refused(406, "PGRST106", message)
     parts = call.path.split("/")
     rpc = parts[0] == "rpc" and len(parts) == 2
-    if not parts[0] or (len(parts) > 1 and not rpc):
-        raise Refused(404, "PGRST125", "Invalid path specified in request URL")
+    if len(parts) > 1 and not rpc:
+        raise refusal.nothing_there()
     question = asked(call.query, call=rpc and reading)
     prefer = preferences(call.prefer)
     form = media("*/*" if rpc else call.header("Accept"))
@@ -122,6 +126,8 @@ def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: i
 
 
 async def _carry_out(work: Work) -> Answer:
+    if not work.call.path:
+        return about(work)
     if not work.call.path.startswith("rpc/"):
         run = _TABLES.get(work.call.method)
         if run is None:
@@ -135,7 +141,7 @@ async def _carry_out(work: Work) -> Answer:
     kind = None
     if work.call.method == "POST":
         kind = work.call.header("Content-Type").partition(";")[0].strip().lower()
-    function, whole = calls.choose(work.schema, work.within, work.name, {*given}, kind=kind)
+    function, whole = choose(work.schema, work.within, work.name, {*given}, kind=kind)
     await _apply(work.bare, _hoisted(function))
     return await calls.call(work, function, None if whole else given)
 

@@ -100,11 +100,19 @@ class Scanner:
         return found[0]
 
     def list_of(self, one: Callable[[], T]) -> tuple[T, ...]:
-        """Read what commas separate."""
+        """Read what commas separate, with spaces around them or not."""
+        self._spaces()
         found = [one()]
+        self._spaces()
         while self.take(","):
+            self._spaces()
             found.append(one())
+            self._spaces()
         return tuple(found)
+
+    def _spaces(self) -> None:
+        while self.sees(" ") or self.sees("\t"):
+            self.at += 1
 
     def element(self) -> str:
         """Read a value that ends at a comma or a closing parenthesis, maybe quoted."""

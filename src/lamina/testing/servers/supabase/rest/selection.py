@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class _Row:
     """What one select is made of."""
 
+    table: str
     columns: list[str] = field(default_factory=list)
     joins: list[str] = field(default_factory=list)
     embedded: dict[str, Source] = field(default_factory=dict)
@@ -52,7 +53,8 @@ class Selection:
     def select(self, source: Source, whence: str, table: str, *, bare: bool = False) -> str:
         """Return the select of the main table; *bare* has no conditions, order or limit."""
         level = Level() if bare else self._asked.top
-        return self._select(source, whence, table, self._asked.chosen, (), level, ())
+        row = self._row(source, table, self._asked.chosen, ())
+        return self._select(row, source, whence, level)
 
     def counted(self, source: Source, whence: str, table: str) -> str:
         """Return a select of one for each row, whatever order and limit."""
@@ -74,21 +76,13 @@ class Selection:
         return ("*",) if "*" in names or not names else tuple(dict.fromkeys(names))
 
     def _select(
-        self,
-        source: Source,
-        whence: str,
-        table: str,
-        parts: tuple[Part, ...],
-        path: Path,
-        level: Level,
-        more: tuple[str, ...],
+        self, row: _Row, source: Source, whence: str, level: Level, more: tuple[str, ...] = ()
     ) -> str:
-        row = self._row(source, table, parts, path)
         for each in level.order:
             if each.of is not None and each.of not in row.embedded:
                 raise not_embedded(each.of)
             if each.of in row.many:
-                raise _not_to_one(table, each.of or "")
+                raise _not_to_one(row.table, each.of or "")
         return (
             f"SELECT {', '.join(row.columns)} FROM {whence}{''.join(row.joins)}"
             + self._conditions(source, row, level.conditions, more)
@@ -120,7 +114,7 @@ class Selection:
         return where(source, plain, extra)
 
     def _row(self, source: Source, table: str, parts: tuple[Part, ...], path: Path) -> _Row:
-        row = _Row()
+        row = _Row(table)
         for part in parts:
             if isinstance(part, Chosen):
                 row.columns.append(_column(source, part))
@@ -140,15 +134,8 @@ class Selection:
         joined, conditions = _joined(outer, inside, found)
         level = self._asked.levels.get(path) or self._asked.level((*path[:-1], part.name))
         chosen = part.chosen or ()
-        select = self._select(
-            inside,
-            whence + joined,
-            found.target,
-            chosen or (Chosen(Field("*")),),
-            path,
-            level,
-            conditions,
-        )
+        inner = self._row(inside, found.target, chosen or (Chosen(Field("*")),), path)
+        select = self._select(inner, inside, whence + joined, level, conditions)
         if not found.single:
             if part.spread:
                 raise _not_to_one(table, part.label, "A spread operation", "PGRST119")
@@ -159,11 +146,10 @@ class Selection:
         row.joins.append(f" {kind} JOIN LATERAL ({select}) AS {alias} ON {holds}")
         row.embedded[part.label] = Source(alias, target)
         if chosen:
-            row.columns.append(_embedded(alias, part, found, outer))
+            row.columns.append(_embedded(alias, part, found))
 
 
-def _embedded(alias: str, part: Embed, found: Relation, outer: Source) -> str:
-    del outer
+def _embedded(alias: str, part: Embed, found: Relation) -> str:
     if part.spread:
         return f"{alias}.*"
     label = quoting.name(part.label)

@@ -73,18 +73,15 @@ _ANYWHERE: Final = {"Access-Control-Allow-Origin": "*"}
 
 async def _shown(place: Place) -> web.StreamResponse:
     match place.path[1:]:
-        case ("info", "public", _, _, *_):
-            return await downloads.public(place, 3, told=True)
-        case ("info", "authenticated", _, _, *_):
-            return await downloads.download(place, 3, told=True)
+        case ("info", "public" | "authenticated" as way, _, _, *_):
+            show = downloads.public if way == "public" else downloads.download
+            return await show(place, 3, told=True)
         case ("info", _, _, *_):
             return await downloads.download(place, 2, told=True)
-        case ("public", _, _, *_):
-            return await downloads.public(place, 2)
         case ("sign", _, _, *_):
             return await signing.download(place)
-        case ("authenticated", _, _, *_):
-            return await downloads.download(place, 2)
+        case ("public" | "authenticated" as way, _, _, *_):
+            return await (downloads.public if way == "public" else downloads.download)(place, 2)
         case _:
             return await downloads.download(place, 1)
 

@@ -1,5 +1,4 @@
 """Uploads: the bytes go to disk as they come, then the object is known."""
-# ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
 
 from __future__ import annotations
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import asyncpg
+
     from lamina.testing.servers.supabase.access import Caller
     from lamina.testing.servers.supabase.storage.place import Place
 
