@@ -51,3 +51,12 @@ def test_scores_are_those_of_a_search_among_all() -> None:
         "0": everything["0"],
         "3": everything["3"],
     }
+
+
+def test_one_score_alone_lies_in_the_middle_of_a_sample() -> None:
+    index = VectorIndex("hybrid")
+    index.put("a", NEAR, WORDS)
+
+    for fusion in ("dbsf", "dbsf-of-sample"):
+        (hit,) = index.search(NEAR, WORDS, fusion=fusion)
+        assert hit.score == 1.0

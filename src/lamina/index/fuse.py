@@ -1,8 +1,9 @@
 """Join a dense and a sparse ranking into one.
 
-Formulas as Upstash Vector documents them: reciprocal rank fusion sums ``1 / (60 + rank)``, ranks
-from 1; distribution-based fusion sums ``0.5 + (score - mean) / (6 * deviation)`` of each list,
-with the population's standard deviation.
+Formulas as Upstash Vector documents them: reciprocal rank fusion sums ``1 / (60 + rank)``,
+distribution-based fusion sums ``0.5 + (score - mean) / (6 * deviation)`` of each list. Its
+documents leave open where ranks begin and which deviation is meant: from 1 and the population's in
+``rrf`` and ``dbsf``, from 0 and the sample's in ``rrf-from-0`` and ``dbsf-of-sample``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import numpy as np
 from lamina.index.ranking import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lamina.index.ranking import Doubles, Floats, Ranked
 
-Fusion: TypeAlias = Literal["rrf", "dbsf"]
+Fusion: TypeAlias = Literal["rrf", "dbsf", "rrf-from-0", "dbsf-of-sample"]
 
 _RRF_BASE: Final = 60
 
@@ -28,7 +31,7 @@ def depth(top_k: int) -> int:
 
 def fuse(first: Ranked, second: Ranked, top_k: int, fusion: Fusion) -> Ranked:
     """Return the best *top_k* of both lists by the sum of what each gives."""
-    give = _by_rank if fusion == "rrf" else _by_distribution
+    give = _GIVES[fusion]
     slots, places = np.unique(np.concatenate((first[0], second[0])), return_inverse=True)
     given = np.concatenate((give(first[1]), give(second[1])))
     sums = np.zeros(len(slots))
@@ -36,12 +39,28 @@ def fuse(first: Ranked, second: Ranked, top_k: int, fusion: Fusion) -> Ranked:
     return rank(slots, sums, top_k)
 
 
-def _by_rank(scores: Floats) -> Doubles:
-    return 1.0 / (_RRF_BASE + np.arange(1, len(scores) + 1, dtype=np.float64))
+def _by_rank(scores: Floats, first: int = 1) -> Doubles:
+    return 1.0 / (_RRF_BASE + np.arange(first, len(scores) + first, dtype=np.float64))
 
 
-def _by_distribution(scores: Floats) -> Doubles:
+def _by_rank_from_0(scores: Floats) -> Doubles:
+    return _by_rank(scores, 0)
+
+
+def _by_distribution(scores: Floats, less: int = 0) -> Doubles:
     exact = scores.astype(np.float64)
     mean = float(exact.mean()) if len(exact) else 0.0
-    deviation = float(exact.std()) if len(exact) else 0.0
+    deviation = float(exact.std(ddof=less)) if len(exact) > less else 0.0
     return 0.5 + (exact - mean) / (6.0 * deviation or 1.0)
+
+
+def _by_sample(scores: Floats) -> Doubles:
+    return _by_distribution(scores, 1)
+
+
+_GIVES: Final[dict[Fusion, Callable[[Floats], Doubles]]] = {
+    "rrf": _by_rank,
+    "rrf-from-0": _by_rank_from_0,
+    "dbsf": _by_distribution,
+    "dbsf-of-sample": _by_sample,
+}

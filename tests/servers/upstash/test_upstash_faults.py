@@ -112,6 +112,7 @@ def test_requests_are_counted_by_endpoint(dense: Wire, control: Control) -> None
         {"indexes": {"dense~a": {"dimensions": 3}}},
         {"indexes": {"dense~a": {"dimension": "3"}}},
         {"indexes": {"dense~a": {"metric": "L2"}}},
+        {"indexes": {"dense~a": {"dimension": 0}}},
         [],
         None,
     ],

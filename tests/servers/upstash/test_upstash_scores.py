@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from upstash_wire import Open, Wire
+from upstash_wire import Control, Open, Wire
 
 
 def single(number: float) -> float:
@@ -143,6 +143,21 @@ def test_distributions_are_summed(hybrid: Wire) -> None:
         for key, value in part.items():
             expected[key] += 0.5 + float((value - mean) / (6 * deviation))
     assert list(found) == ["id1", "id2", "id0"]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_the_formulas_leave_open_is_a_switch(hybrid: Wire, control: Control) -> None:
+    control(rank_from_0=True, sample_deviation=True)
+
+    ranks = scores(hybrid, NEAR | WORDS)
+    assert ranks["id0"] == single(2 / 61)
+    expected = dict.fromkeys(ranks, 0.0)
+    for part in (scores(hybrid, NEAR), scores(hybrid, WORDS)):
+        values = list(part.values())
+        for key, value in part.items():
+            distance = value - np.mean(values)
+            expected[key] += 0.5 + float(distance / (6 * np.std(values, ddof=1)))
+    found = scores(hybrid, NEAR | WORDS | {"fusionAlgorithm": "DBSF"})
     assert found == pytest.approx(expected, rel=1e-5)
 
 

@@ -3,6 +3,7 @@
 No token is needed. All fields are optional; what is left out stays as it is::
 
     {"lag": 0.3, "stale_deletes": true, "filter_budget": 100, "missing_matches_not": true,
+     "rank_from_0": true, "sample_deviation": true,
      "limits": {"max_upsert": 100} or null for none,
      "indexes": {"dense~a": {"dimension": 3, "metric": "EUCLIDEAN"}, "dense~b": null},
      "faults": [{"times": 2, "endpoint": "query", "index": "dense~a", "delay": 0.5,
@@ -34,10 +35,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_KNOWN: Final = {
-    *("lag", "stale_deletes", "filter_budget", "missing_matches_not", "limits"),
-    *("indexes", "faults", "counts"),
+_SWITCHES: Final[dict[str, type[object]]] = {
+    "lag": float,
+    "stale_deletes": bool,
+    "filter_budget": int,
+    "missing_matches_not": bool,
+    "rank_from_0": bool,
+    "sample_deviation": bool,
 }
+_KNOWN: Final = {*_SWITCHES, "limits", "indexes", "faults", "counts"}
 _NULLABLE: Final[dict[str, type[object]]] = {"status": int, "endpoint": str, "index": str}
 
 
@@ -69,11 +75,7 @@ def change(state: State, wanted: object) -> None:
 def told(state: State) -> dict[str, Any]:
     """Return settings, faults still to come and counts."""
     options = state.options
-    return {
-        "lag": options.lag,
-        "stale_deletes": options.stale_deletes,
-        "filter_budget": options.filter_budget,
-        "missing_matches_not": options.missing_matches_not,
+    return {name: getattr(options, name) for name in _SWITCHES} | {
         "limits": asdict(options.limits),
         "indexes": state.indexes.names(),
         "faults": [asdict(fault) for fault in state.faults.coming],
@@ -86,23 +88,11 @@ def _options(options: Options, given: dict[str, Any]) -> Options:
     if "limits" in given:
         wanted = given["limits"]
         limits = Limits.none() if wanted is None else _made(replace(limits), _object(wanted))
-    lag = given.get("lag", options.lag)
-    stale = given.get("stale_deletes", options.stale_deletes)
-    missing = given.get("missing_matches_not", options.missing_matches_not)
-    budget = given.get("filter_budget", options.filter_budget)
-    _check(float, "lag", lag)
-    _check(bool, "stale_deletes", stale)
-    _check(bool, "missing_matches_not", missing)
-    if budget is not None:
-        _check(int, "filter_budget", budget)
-    return replace(
-        options,
-        lag=lag,
-        stale_deletes=stale,
-        filter_budget=budget,
-        missing_matches_not=missing,
-        limits=limits,
-    )
+    switches = {name: value for name, value in given.items() if name in _SWITCHES}
+    for name, value in switches.items():
+        if name != "filter_budget" or value is not None:
+            _check(_SWITCHES[name], name, value)
+    return replace(options, limits=limits, **switches)
 
 
 def _made(made: T, given: dict[str, Any]) -> T:
@@ -133,6 +123,8 @@ def _check_index(indexes: Indexes, name: str, made: object) -> None:
         raise Refused(400, f"{name} takes dimension and metric")
     if given.get("dimension") is not None:
         _check(int, "dimension", given["dimension"])
+        if given["dimension"] < 1:
+            raise Refused(400, "dimension is at least 1")
     if given.get("metric", "COSINE") not in METRICS:
         raise Refused(400, f"metric is one of {', '.join(METRICS)}")
 

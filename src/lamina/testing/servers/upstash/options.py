@@ -36,6 +36,10 @@ class Options:
     """How many of the nearest a filter is tried on; None is all."""
     missing_matches_not: bool = False
     """Whether NOT GLOB, NOT IN and NOT CONTAINS hold for a field that is not there."""
+    rank_from_0: bool = False
+    """Whether RRF counts ranks from 0."""
+    sample_deviation: bool = False
+    """Whether DBSF takes the sample's deviation."""
     dimension: int | None = None
     hybrid_dimension: int | None = None
     embedding_dimension: int | None = None
@@ -66,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--stale-deletes", action="store_true", help="deletes lag too")
     add("--filter-budget", type=int, help="how many of the nearest a filter is tried on")
     add("--missing-matches-not", action="store_true", help="NOT IN holds for missing fields")
+    add("--rank-from-0", action="store_true", help="RRF counts ranks from 0")
+    add("--sample-deviation", action="store_true", help="DBSF takes the sample's deviation")
     add("--dimension", type=int, help="of dense and hybrid; without it, the first vector's")
     add("--hybrid-dimension", type=int, help="of hybrid, if another")
     add("--embedding-dimension", type=int, help="of kinds that embed text")

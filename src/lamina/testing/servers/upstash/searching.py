@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from lamina.testing.servers.upstash.filtering import Condition
     from lamina.testing.servers.upstash.index import Asked, Index
     from lamina.testing.servers.upstash.namespace import Namespace
+    from lamina.testing.servers.upstash.options import Options
     from lamina.testing.servers.upstash.reading import Fields
     from lamina.testing.servers.upstash.record import Include
 
-_FUSIONS: Final[dict[str, Fusion]] = {"RRF": "rrf", "DBSF": "dbsf"}
+_FUSIONS: Final = ("RRF", "DBSF")
 
 
 class Question(NamedTuple):
@@ -47,14 +48,14 @@ def question(asked: Asked, fields: Fields, *, embeds: bool) -> Question:
     asked.limits.check_count("topK", top_k, "max_read")
     where = filtered(asked, fields)
     weighting = fields.word("weightingStrategy", ("IDF",))
-    fusion = fields.word("fusionAlgorithm", tuple(_FUSIONS)) or "RRF"
+    fusion = fields.word("fusionAlgorithm", _FUSIONS) or "RRF"
     return Question(
         near,
         top_k,
         fields.include(),
         where,
         "idf" if weighting else None,
-        _FUSIONS[fusion],
+        _fusion(fusion, asked.options),
     )
 
 
@@ -82,6 +83,12 @@ def nearest(asked: Asked, space: Namespace, wanted: Question, top_k: int) -> lis
     if where is not None and among is None:
         hits = [hit for hit in hits if (had := shown[hit.id].metadata) is not None and where(had)]
     return hits[:top_k]
+
+
+def _fusion(name: str, options: Options) -> Fusion:
+    if name == "RRF":
+        return "rrf-from-0" if options.rank_from_0 else "rrf"
+    return "dbsf-of-sample" if options.sample_deviation else "dbsf"
 
 
 def _search(space: Namespace, wanted: Question, top_k: int, among: list[str] | None) -> list[Hit]:
