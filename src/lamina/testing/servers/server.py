@@ -150,14 +150,14 @@ class Server(Process, ABC):
         return self
 
     def _start(self) -> None:
-        program = self._program()
+        self._program()  # if it is missing, say so before anything is made
         self._reserved = Ports(self.ports_needed, first=self._wanted)
         self.ports = self._reserved.numbers
         self._place = Place.new(self.name)
         self._make_data()
         self._prepare()
         told: dict[str, Any] = {
-            "argv": [str(program), *self._arguments()],
+            "argv": [str(self._program()), *self._arguments()],
             "data": str(self.data),
             "env": self._environ(),
             "user": self.user,
