@@ -159,6 +159,18 @@ def test_a_resumable_query_of_an_unknown_namespace_has_no_uuid(dense: Wire) -> N
     assert dense.refused("resumable-query-end", {"uuid": ""})[0] == 404
 
 
+@pytest.mark.parametrize("how", ["delete-namespace", "rename-namespace", "reset"])
+def test_a_resumable_query_ends_with_its_namespace(dense: Wire, how: str) -> None:
+    for ns in ("ns", "other"):
+        dense.ok(f"upsert/{ns}", [{"id": str(n), "vector": [n + 1, 1]} for n in range(3)])
+    begun = dense.ok("resumable-query/ns", {"vector": [1, 1], "topK": 1})
+
+    renamed = {"namespace": "other", "newNamespace": "ns", "deleteExisting": True}
+    dense.ok(*((how, renamed) if how == "rename-namespace" else (f"{how}/ns",)))
+
+    assert dense.ok("resumable-query-next", {"uuid": begun["uuid"], "additionalK": 5}) == []
+
+
 def test_an_idle_resumable_query_ends(dense: Wire) -> None:
     filled(dense, 3)
     begun = dense.ok("resumable-query", {"vector": [1, 1], "topK": 1, "maxIdle": 0.05})

@@ -54,8 +54,10 @@ def delete_namespace(asked: Asked) -> str:
     """Forget a namespace, but for the default one."""
     if not asked.namespace:
         raise Refused(422, f"{DEFAULT_STAYS}deleted.")
-    if asked.index.namespaces.pop(asked.namespace, None) is None:
+    gone = asked.index.namespaces.pop(asked.namespace, None)
+    if gone is None:
         raise no_namespace(asked.namespace, asked.index.name)
+    gone.clear(None)  # for resumable queries that still read it
     return SUCCESS
 
 
@@ -68,5 +70,7 @@ def rename_namespace(asked: Asked) -> str:
     spaces = asked.index.namespaces
     if old not in spaces or old == new or (new in spaces and not fields.flag("deleteExisting")):
         return '{"renamed":false}'
+    if new in spaces:
+        spaces[new].clear(None)
     spaces[new] = spaces.pop(old)
     return '{"renamed":true}'
