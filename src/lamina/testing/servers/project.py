@@ -108,7 +108,8 @@ class Supabase(Local):
             ServerFailed: The SQL fails.
         """
         name = f"p_{secrets.token_hex(8)}"
-        self._control("POST", "/_control/project", {"name": name, "sql": sql})
+        told = {"name": name, "sql": sql.strip() or "SELECT"}
+        self._control("POST", "/_control/project", told)
         dsn = self.postgres.dsn_of(name)
         return Project(f"{self.url}/~{name}", dsn, self.jwt_secret)
 
