@@ -1,30 +1,31 @@
-"""Write many rows: one message for a part of them, one by one where that is refused."""
+"""Write many rows: in one go for a part of them, one by one where that is refused."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from asyncpg import Connection
 
 from lamina.backends.postgres.written import indexed, stored
+from lamina.domains.documents import Write
 from lamina.errors import Conflict, Invalid, StorageError, Unavailable
 from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lamina.backends.postgres.pool import Pool
-    from lamina.domains.documents import Write
     from lamina.values import Outcome
 
+T = TypeVar("T")
 Values: TypeAlias = tuple[Any, ...]
-Prepared: TypeAlias = "Sequence[Values | StorageError]"
-"""The values of each row, or why it is refused."""
+Prepared: TypeAlias = "Values | StorageError"
+"""The values of a row, or why it is refused."""
 
-_AT_ONCE: Final = 500  # rows in one message
+_AT_ONCE: Final = 500  # rows in one transaction
 _CHARACTERS: Final = 4 * 2**20
-_SMALL: Final = 32 * 2**10
+_LARGE: Final = 64 * 2**10
 
 
 async def write_documents(
@@ -33,29 +34,64 @@ async def write_documents(
     """Write documents in order; tell of each what became of it.
 
     Without paths they do not depend on each other, and are written by id, so that no two writers
-    wait for each other. While the server writes a part, a thread looks for the words of the next.
+    wait for each other. The words of each are looked for when its turn comes, while the server is
+    busy with those before.
     """
     order = [*range(len(ops))]
     if all(op.path is None for op in ops):
         order.sort(key=lambda place: ops[place].id)
-    parts = iter([*_parts([ops[place] for place in order])])
     outcomes: list[Outcome[None]] = []
-    coming = _preparing(next(parts, ()))
-    while (part := await coming) and not _gone(outcomes):
-        coming = _preparing(next(parts, ()))
-        outcomes += await _write(pool, query, part)
+    for part in _parts([ops[place] for place in order]):
+        if not _gone(outcomes):
+            rows = [await _whole(op) if len(op.content) >= _LARGE else op for op in part]
+            outcomes += await _write(pool, query, rows, _row)
     return _in_order(order, outcomes)
 
 
-async def write_each(pool: Pool, query: str, made: Prepared) -> tuple[Outcome[None], ...]:
+async def write_each(pool: Pool, query: str, made: Sequence[Prepared]) -> tuple[Outcome[None], ...]:
     """Write rows that do not depend on each other; tell of each what became of it."""
     order = sorted(range(len(made)), key=lambda place: _key(made[place]))
     outcomes: list[Outcome[None]] = []
     for start in range(0, len(order), _AT_ONCE):
         if not _gone(outcomes):
             part = [made[place] for place in order[start : start + _AT_ONCE]]
-            outcomes += await _write(pool, query, part)
+            outcomes += await _write(pool, query, part, _same)
     return _in_order(order, outcomes)
+
+
+async def _write(
+    pool: Pool, query: str, part: Sequence[T], make: Callable[[T], Prepared]
+) -> list[Outcome[None]]:
+    """Write a part in one transaction, or each by itself if one of them is refused."""
+    refused: dict[int, StorageError] = {}
+
+    def rows() -> Iterator[Values]:
+        for place, item in enumerate(part):
+            values = make(item)
+            if isinstance(values, StorageError):
+                refused[place] = values
+            else:
+                yield values
+
+    try:
+        async with pool.transaction() as connection:
+            await connection.executemany(query, rows())
+    except (Conflict, Invalid):  # of one at least: nothing of them was written
+        return [await _write_one(pool, query, make(item)) for item in part]
+    except StorageError as error:
+        return [Failed(refused.get(place, error)) for place in range(len(part))]
+    done: Outcome[None] = Done(None)
+    return [Failed(refused[at]) if at in refused else done for at in range(len(part))]
+
+
+async def _write_one(pool: Pool, query: str, values: Prepared) -> Outcome[None]:
+    if isinstance(values, StorageError):
+        return Failed(values)
+    try:
+        await pool.ask(Connection.execute, query, *values)
+    except StorageError as error:
+        return Failed(error)
+    return Done(None)
 
 
 def _in_order(order: Sequence[int], outcomes: list[Outcome[None]]) -> tuple[Outcome[None], ...]:
@@ -67,30 +103,7 @@ def _in_order(order: Sequence[int], outcomes: list[Outcome[None]]) -> tuple[Outc
     return tuple(told[place] for place in range(len(order)))
 
 
-async def _write(pool: Pool, query: str, part: Prepared) -> list[Outcome[None]]:
-    """Write a part in one transaction, or each by itself if one of them is refused."""
-    good = [values for values in part if not isinstance(values, StorageError)]
-    try:
-        async with pool.transaction() as connection:
-            await connection.executemany(query, good)
-    except (Conflict, Invalid):  # of one at least: nothing of them was written
-        return [await _write_one(pool, query, values) for values in part]
-    except StorageError as error:
-        return [Failed(one if isinstance(one, StorageError) else error) for one in part]
-    return [Failed(one) if isinstance(one, StorageError) else Done(None) for one in part]
-
-
-async def _write_one(pool: Pool, query: str, values: Values | StorageError) -> Outcome[None]:
-    if isinstance(values, StorageError):
-        return Failed(values)
-    try:
-        await pool.ask(Connection.execute, query, *values)
-    except StorageError as error:
-        return Failed(error)
-    return Done(None)
-
-
-def _parts(ops: Sequence[Write]) -> Iterable[Sequence[Write]]:
+def _parts(ops: Sequence[Write]) -> Iterator[Sequence[Write]]:
     start = size = 0
     for place, op in enumerate(ops, 1):
         size += len(op.content)
@@ -99,21 +112,15 @@ def _parts(ops: Sequence[Write]) -> Iterable[Sequence[Write]]:
             start, size = place, 0
 
 
-def _preparing(part: Sequence[Write]) -> asyncio.Future[Prepared]:
-    """Begin to prepare a part, in a thread unless it is small."""
-    loop = asyncio.get_running_loop()
-    if sum(len(op.content) for op in part) >= _SMALL:
-        return loop.run_in_executor(None, _prepared, part)
-    done: asyncio.Future[Prepared] = loop.create_future()
-    done.set_result(_prepared(part))
-    return done
+async def _whole(op: Write) -> Prepared:
+    return await asyncio.to_thread(_values, op)
 
 
-def _prepared(part: Sequence[Write]) -> Prepared:
-    return [_values(op) for op in part]
+def _row(item: Write | Prepared) -> Prepared:
+    return _values(item) if isinstance(item, Write) else item
 
 
-def _values(op: Write) -> Values | StorageError:
+def _values(op: Write) -> Prepared:
     try:
         metadata = stored(op.metadata)
     except Invalid as error:
@@ -121,7 +128,11 @@ def _values(op: Write) -> Values | StorageError:
     return (op.scope, op.id, op.path, op.content, *metadata, *indexed(op.content))
 
 
-def _key(values: Values | StorageError) -> Values:
+def _same(item: Prepared) -> Prepared:
+    return item
+
+
+def _key(values: Prepared) -> Values:
     return () if isinstance(values, StorageError) else values[:3]
 
 

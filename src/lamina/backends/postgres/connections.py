@@ -14,10 +14,29 @@ from lamina.errors import Closed
 
 if TYPE_CHECKING:
     from asyncpg import Connection
+    from asyncpg.prepared_stmt import PreparedStatement
 
     from lamina.runtime import Runtime
 
-Place: TypeAlias = "asyncio.Future[Connection | None]"
+
+@final
+class Line:
+    """One connection, and the statements that were prepared on it, which are not many."""
+
+    __slots__ = ("connection", "prepared", "since")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.prepared: dict[str, PreparedStatement[Any]] = {}
+        self.since = 0.0
+
+    async def prepare(self, query: str) -> PreparedStatement[Any]:
+        """Return the statement, prepared and kept as long as the connection."""
+        made = self.prepared[query] = await self.connection.prepare(query)
+        return made
+
+
+Place: TypeAlias = "asyncio.Future[Line | None]"
 _STALE: Final = 0.01  # seconds idle, after which a connection may have been lost unnoticed
 _LOOKS: Final = 6  # turns of the loop in which it learns that
 _FAREWELL: Final = 1.0  # seconds for ending a connection in order
@@ -37,8 +56,8 @@ class Connections:
         self._patience = patience
         self._runtime: Runtime | None = None
         self._made = 0
-        self._idle: list[tuple[float, Connection]] = []
-        self._used: set[Connection] = set()
+        self._idle: list[Line] = []
+        self._used: set[Line] = set()
         self._waiting: deque[Place] = deque()
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -51,32 +70,31 @@ class Connections:
         self._runtime = None
         while self._wake(None):
             pass
-        for connection in self._used:
-            connection.terminate()
+        for line in self._used:
+            line.connection.terminate()
         try:
             if self._ending:
                 await asyncio.wait(self._ending)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FAREWELL):
-                    for _, connection in self._idle:
-                        await _end(connection)
+                    for line in self._idle:
+                        await _end(line.connection)
         finally:
-            for _, connection in self._idle:
-                connection.terminate()
+            for line in self._idle:
+                line.connection.terminate()
             self._idle.clear()
             await asyncio.sleep(0)  # in which the loop closes what was terminated
 
-    def ready(self) -> Connection | None:
+    def ready(self) -> Line | None:
         """Return the connection that was used last, if it was a moment ago."""
         if self._idle and self._runtime is not None:
-            since, connection = self._idle[-1]
-            if self._runtime.now() - since < _STALE and not connection.is_closed():
-                self._idle.pop()
-                self._used.add(connection)
-                return connection
+            line = self._idle[-1]
+            if self._runtime.now() - line.since < _STALE and not line.connection.is_closed():
+                self._used.add(self._idle.pop())
+                return line
         return None
 
-    async def take(self, patience: float | None = None) -> Connection:
+    async def take(self, patience: float | None = None) -> Line:
         """Return a connection that is free, a new one, or the next that is given back.
 
         Raises:
@@ -86,28 +104,30 @@ class Connections:
         ends = self._now() + (self._patience if patience is None else patience)
         while True:
             while self._idle:
-                _, connection = self._idle.pop()
-                self._used.add(connection)
-                if await self._lives(connection):
-                    return connection
+                line = self._idle.pop()
+                self._used.add(line)
+                if await self._lives(line):
+                    return line
             waited = await self._wait(ends)
             if waited is not None:
                 return waited
 
-    def give(self, connection: Connection) -> None:
+    def give(self, line: Line) -> None:
         """Take back a connection in order."""
         if self._runtime is None:
-            self.part(connection, ConnectionError())
-        elif not self._wake(connection):
-            self._used.discard(connection)
-            self._idle.append((self._runtime.now(), connection))
+            self.part(line, ConnectionError())
+        elif not self._waiting or not self._wake(line):
+            self._used.discard(line)
+            line.since = self._runtime.now()
+            self._idle.append(line)
 
-    def part(self, connection: Connection, error: BaseException) -> None:
+    def part(self, line: Line, error: BaseException) -> None:
         """Take back a connection whose call failed: it is used again only if all is known."""
+        connection = line.connection
         if not ended(error) and not connection.is_closed() and not connection.is_in_transaction():
-            self.give(connection)
+            self.give(line)
             return
-        self._used.discard(connection)
+        self._used.discard(line)
         if self._runtime is None or connection.is_closed():
             connection.terminate()
             self._freed()
@@ -122,20 +142,20 @@ class Connections:
             raise Closed(msg)
         return self._runtime.now()
 
-    async def _lives(self, connection: Connection) -> bool:
+    async def _lives(self, line: Line) -> bool:
         """Tell whether it is still connected, once the loop has seen what came meanwhile."""
         try:
             for _ in range(_LOOKS):
-                if connection.is_closed():
-                    self.part(connection, ConnectionError())
+                if line.connection.is_closed():
+                    self.part(line, ConnectionError())
                     return False
                 await asyncio.sleep(0)
         except BaseException as error:
-            self.part(connection, error)
+            self.part(line, error)
             raise
         return True
 
-    async def _wait(self, ends: float) -> Connection | None:
+    async def _wait(self, ends: float) -> Line | None:
         """Return a new connection or one that was given back, None if there is room for one."""
         left = ends - self._now()
         place: Place = asyncio.get_running_loop().create_future()
@@ -173,22 +193,23 @@ class Connections:
             if not isinstance(error, Exception):
                 raise
             return
-        self._used.add(connection)
-        self.give(connection)
+        line = Line(connection)
+        self._used.add(line)
+        self.give(line)
 
-    def _hand_on(self, connection: Connection | None) -> None:
+    def _hand_on(self, line: Line | None) -> None:
         """Give what a call was given that leaves to the next."""
-        if connection is None:
+        if line is None:
             self._wake(None)
         else:
-            self.give(connection)
+            self.give(line)
 
-    def _wake(self, connection: Connection | None) -> bool:
+    def _wake(self, line: Line | None) -> bool:
         """Give a connection, or word that there is room, to the call that waits longest."""
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
-                place.set_result(connection)
+                place.set_result(line)
                 return True
         return False
 

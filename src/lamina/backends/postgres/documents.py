@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from asyncpg import Connection
+from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.bulk import write_documents
@@ -80,6 +81,7 @@ class PostgresDocuments(DocumentsBackend):
         self._sql = statements(Statements, schema)
         self._thread = OneThread("postgres documents")
         self._ask = self._pool.ask
+        self._run = self._pool.run
 
     async def open(self) -> None:
         tables = Tables("documents", 1, self.schema)
@@ -93,30 +95,34 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(Read)
     async def read(self, op: Read) -> Document | None:
-        row = await self._ask(Connection.fetchrow, self._sql.read, op.scope, op.id)
+        row = await self._run(PreparedStatement.fetchrow, self._sql.read, op.scope, op.id)
         return None if row is None else document(row)
 
     @serves(ReadAt)
     async def read_at(self, op: ReadAt) -> Document | None:
-        row = await self._ask(Connection.fetchrow, self._sql.read_at, op.scope, op.path)
+        row = await self._run(PreparedStatement.fetchrow, self._sql.read_at, op.scope, op.path)
         return None if row is None else document(row)
 
     @serves(ReadMany)
     async def read_many(self, op: ReadMany) -> tuple[Outcome[Document | None], ...]:
-        rows = await self._ask(Connection.fetch, self._sql.read_many, op.scope, [*set(op.ids)])
+        rows = await self._run(
+            PreparedStatement.fetch, self._sql.read_many, op.scope, [*set(op.ids)]
+        )
         found = {row[0]: document(row) for row in rows}
         return tuple(Done(found.get(id_)) for id_ in op.ids)
 
     @serves(Write)
     async def write(self, op: Write) -> None:
         values = (op.content, *stored(op.metadata), *await self._indexed(op.content))
-        await self._ask(Connection.execute, self._sql.write, op.scope, op.id, op.path, *values)
+        await self._run(
+            PreparedStatement.fetchval, self._sql.write, op.scope, op.id, op.path, *values
+        )
 
     @serves(WriteAt)
     async def write_at(self, op: WriteAt) -> str:
         values = (op.content, *stored(op.metadata), *await self._indexed(op.content))
-        written: str | None = await self._ask(
-            Connection.fetchval, self._sql.write_at, op.scope, op.path, op.id, *values
+        written: str | None = await self._run(
+            PreparedStatement.fetchval, self._sql.write_at, op.scope, op.path, op.id, *values
         )
         if written is None:
             msg = "the document with this id has another path"
@@ -132,8 +138,8 @@ class PostgresDocuments(DocumentsBackend):
         expected = None if op.expected_version is None else min(op.expected_version, _MOST_VERSION)
         words = (None, None) if op.content is None else await self._indexed(op.content)
         metadata = (None, None) if op.metadata is None else stored(op.metadata)
-        told: int | None = await self._ask(
-            Connection.fetchval,
+        told: int | None = await self._run(
+            PreparedStatement.fetchval,
             self._sql.update,
             *(op.scope, op.id, expected, op.content, *words, *metadata),
         )
@@ -144,7 +150,7 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(Remove)
     async def remove(self, op: Remove) -> bool:
-        return bool(await self._ask(Connection.fetchval, self._sql.remove, op.scope, op.id))
+        return bool(await self._run(PreparedStatement.fetchval, self._sql.remove, op.scope, op.id))
 
     @serves(Find, "text", "filter", "order")
     async def find(self, op: Find) -> Page[Found]:
@@ -158,7 +164,7 @@ class PostgresDocuments(DocumentsBackend):
     @serves(Check)
     async def check(self, op: Check) -> None:
         del op
-        await self._ask(Connection.fetchval, self._sql.check)
+        await self._run(PreparedStatement.fetchval, self._sql.check)
 
     async def _indexed(self, content: str) -> Indexed:
         if len(content) < _LARGE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from asyncpg import Connection
+from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.appends import Appends
@@ -80,7 +80,7 @@ class PostgresKeyValue(KeyValueBackend):
         )
         self._sql = statements(Statements, schema)
         self._appends = Appends(self._pool, self._sql)
-        self._ask = self._pool.ask
+        self._run = self._pool.run
         self._writes = 0
 
     async def open(self) -> None:
@@ -92,12 +92,14 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(Get)
     async def get(self, op: Get) -> bytes | None:
-        found: bytes | None = await self._ask(Connection.fetchval, self._sql.get, op.scope, op.key)
+        found: bytes | None = await self._run(
+            PreparedStatement.fetchval, self._sql.get, op.scope, op.key
+        )
         return found
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
-        found = await self._ask(Connection.fetchrow, self._sql.get_stamped, op.scope, op.key)
+        found = await self._run(PreparedStatement.fetchrow, self._sql.get_stamped, op.scope, op.key)
         if found is None:
             return Stamped(None)
         left: float | None = found[1]
@@ -105,13 +107,17 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
-        found = await self._ask(Connection.fetch, self._sql.get_many, op.scope, [*set(op.keys)])
+        found = await self._run(
+            PreparedStatement.fetch, self._sql.get_many, op.scope, [*set(op.keys)]
+        )
         values: dict[str, bytes] = {row[0]: row[1] for row in found}
         return tuple(Done(values.get(key)) for key in op.keys)
 
     @serves(Set)
     async def set(self, op: Set) -> None:
-        await self._ask(Connection.execute, self._sql.set, op.scope, op.key, op.value, op.ttl)
+        await self._run(
+            PreparedStatement.fetchval, self._sql.set, op.scope, op.key, op.value, op.ttl
+        )
         self._written()
 
     @serves(SetMany)
@@ -124,8 +130,8 @@ class PostgresKeyValue(KeyValueBackend):
             if size >= _AT_ONCE or place == len(keys):
                 part = keys[start:place]
                 held = [values[one] for one in part]
-                await self._ask(
-                    Connection.execute, self._sql.set_many, op.scope, part, held, op.ttl
+                await self._run(
+                    PreparedStatement.fetchval, self._sql.set_many, op.scope, part, held, op.ttl
                 )
                 start, size = place, 0
         self._written()
@@ -133,7 +139,7 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(Delete)
     async def delete(self, op: Delete) -> bool:
-        found = await self._ask(Connection.fetchval, self._sql.delete, op.scope, op.key)
+        found = await self._run(PreparedStatement.fetchval, self._sql.delete, op.scope, op.key)
         self._written()
         return bool(found)
 
@@ -141,10 +147,12 @@ class PostgresKeyValue(KeyValueBackend):
     async def compare_and_set(self, op: CompareAndSet) -> None:
         key = (op.scope, op.key)
         if op.expect is None:
-            done = await self._ask(Connection.fetchval, self._sql.add, *key, op.value, op.ttl)
+            done = await self._run(
+                PreparedStatement.fetchval, self._sql.add, *key, op.value, op.ttl
+            )
         else:
-            done = await self._ask(
-                Connection.fetchval, self._sql.replace, *key, op.expect, op.value, op.ttl
+            done = await self._run(
+                PreparedStatement.fetchval, self._sql.replace, *key, op.expect, op.value, op.ttl
             )
         if not done:
             msg = "the key holds another value than expected"
@@ -163,8 +171,8 @@ class PostgresKeyValue(KeyValueBackend):
             msg = "what is added must fit 64 bits"
             raise Invalid(msg)
         for _ in range(_TRIES):
-            found: bytes | None = await self._ask(
-                Connection.fetchval, self._sql.increment, op.scope, op.key, op.by, op.ttl
+            found: bytes | None = await self._run(
+                PreparedStatement.fetchval, self._sql.increment, op.scope, op.key, op.by, op.ttl
             )
             if found is not None:
                 self._written()
@@ -176,13 +184,13 @@ class PostgresKeyValue(KeyValueBackend):
     @serves(Expire)
     async def expire(self, op: Expire) -> bool:
         return bool(
-            await self._ask(Connection.fetchval, self._sql.expire, op.scope, op.key, op.ttl)
+            await self._run(PreparedStatement.fetchval, self._sql.expire, op.scope, op.key, op.ttl)
         )
 
     @serves(TimeToLive)
     async def time_to_live(self, op: TimeToLive) -> float | None:
-        found: float | None = await self._ask(
-            Connection.fetchval, self._sql.time_to_live, op.scope, op.key
+        found: float | None = await self._run(
+            PreparedStatement.fetchval, self._sql.time_to_live, op.scope, op.key
         )
         return found
 
@@ -192,14 +200,14 @@ class PostgresKeyValue(KeyValueBackend):
         end = end_of(op.prefix)
         query, last = (self._sql.scan, ()) if end is None else (self._sql.scan_until, (end,))
         wanted = (op.scope, op.prefix, op.cursor or "", limit, *last)
-        found: list[Any] = await self._ask(Connection.fetch, query, *wanted)
+        found: list[Any] = await self._run(PreparedStatement.fetch, query, *wanted)
         keys = tuple(key for (key,) in found)
         return Page(keys, keys[-1] if len(keys) == limit else None)
 
     @serves(Check)
     async def check(self, op: Check) -> None:
         del op
-        await self._ask(Connection.fetchval, self._sql.get, "", "")  # no key is empty
+        await self._run(PreparedStatement.fetchval, self._sql.get, "", "")  # no key is empty
 
     def _written(self) -> None:
         """Have a few expired rows deleted now and then, beside the calls."""
@@ -208,5 +216,5 @@ class PostgresKeyValue(KeyValueBackend):
             self.runtime.spawn(self._purge(), "delete what has expired")
 
     async def _purge(self) -> None:
-        await self._ask(Connection.execute, self._sql.purge, _PURGED)
-        await self._ask(Connection.execute, self._sql.purge_appends, _PURGED)
+        await self._run(PreparedStatement.fetchval, self._sql.purge, _PURGED)
+        await self._run(PreparedStatement.fetchval, self._sql.purge_appends, _PURGED)

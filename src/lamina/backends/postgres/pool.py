@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 from urllib.parse import urlsplit
 
+from asyncpg.exceptions import InvalidCachedStatementError
+
 from lamina.backends.postgres.connections import Connections
 from lamina.backends.postgres.failures import Undone, ended, failed
 from lamina.errors import StackError, StorageError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
+    from lamina.backends.postgres.connections import Line
     from lamina.runtime import Runtime
 
 T = TypeVar("T")
@@ -65,20 +68,47 @@ class Pool:
             StorageError: The server cannot be reached, or refuses.
         """
         self._connections.open(runtime)
-        connection = await self._connections.take(self._patience)
+        line = await self._connections.take(self._patience)
         try:
             async with asyncio.timeout(self.timeout):
-                await prepare(connection)
+                await prepare(line.connection)
         except BaseException as error:
-            self._connections.part(connection, error)
+            self._connections.part(line, error)
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             raise failed(error) from error
-        self._connections.give(connection)
+        self._connections.give(line)
 
     async def close(self) -> None:
         """End every connection, also those in use."""
         await self._connections.close()
+
+    async def run(self, how: Callable[..., Coroutine[Any, Any, T]], query: str, *args: Any) -> T:
+        """Return what *how*, a method of ``PreparedStatement``, tells of a statement.
+
+        It stays prepared on each connection: for the statements that are asked again and again.
+
+        Raises:
+            StorageError: What the failure means.
+        """
+        if self.pooler:
+            async with self.transaction() as connection:
+                return await how(await connection.prepare(query, name=""), *args)
+        line = self._connections.ready() or await self._connections.take()
+        try:
+            try:
+                statement = line.prepared.get(query) or await line.prepare(query)
+                answer = await how(statement, *args)
+            except InvalidCachedStatementError:  # the tables were changed: nothing was done
+                line.prepared.clear()
+                answer = await how(await line.prepare(query), *args)
+        except BaseException as error:
+            self._connections.part(line, error)
+            if isinstance(error, Exception):
+                raise failed(error) from error
+            raise
+        self._connections.give(line)
+        return answer
 
     async def ask(self, how: Callable[..., Coroutine[Any, Any, T]], query: str, *args: Any) -> T:
         """Return what *how*, a method of ``Connection``, tells of one statement.
@@ -89,15 +119,15 @@ class Pool:
         if self.pooler:
             async with self.transaction() as connection:
                 return await how(connection, query, *args)
-        connection = self._connections.ready() or await self._connections.take()
+        line = self._connections.ready() or await self._connections.take()
         try:
-            answer = await how(connection, query, *args)
+            answer = await how(line.connection, query, *args)
         except BaseException as error:
-            self._connections.part(connection, error)
+            self._connections.part(line, error)
             if isinstance(error, Exception):
                 raise failed(error) from error
             raise
-        self._connections.give(connection)
+        self._connections.give(line)
         return answer
 
     @asynccontextmanager
@@ -107,34 +137,34 @@ class Pool:
         Raises:
             StorageError: What the failure means; before the commit, nothing was written.
         """
-        connection = self._connections.ready() or await self._connections.take()
+        line = self._connections.ready() or await self._connections.take()
         committing = False
         try:
             async with asyncio.timeout(self.timeout):
-                await connection.execute("BEGIN")
-                yield connection
+                await line.connection.execute("BEGIN")
+                yield line.connection
                 committing = True
-                await connection.execute("COMMIT")
+                await line.connection.execute("COMMIT")
         except BaseException as error:
-            await self._undo(connection, error)
+            await self._undo(line, error)
             if isinstance(error, StorageError | Undone) or not isinstance(error, Exception):
                 raise
             made = failed(error)
             made.sent = made.sent if committing else "no"
             raise made from error
-        self._connections.give(connection)
+        self._connections.give(line)
 
-    async def _undo(self, connection: Connection, error: BaseException) -> None:
+    async def _undo(self, line: Line, error: BaseException) -> None:
         """Roll back, if the connection is as it should be; else ending it does that."""
-        if not ended(error) and not connection.is_closed():
+        if not ended(error) and not line.connection.is_closed():
             try:
-                await connection.execute("ROLLBACK")
+                await line.connection.execute("ROLLBACK")
             except BaseException as second:
-                self._connections.part(connection, second)
+                self._connections.part(line, second)
                 if not isinstance(second, Exception):
                     raise
                 return
-        self._connections.part(connection, error)
+        self._connections.part(line, error)
 
 
 def _settings(timeout: float) -> dict[str, str]:

@@ -7,6 +7,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final, final
 
 from asyncpg import Connection
+from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.bulk import write_each
@@ -108,6 +109,7 @@ class PostgresVectors(VectorsBackend):
             self._pool, self._facts, metric, exact_below=exact_below, ef_search=ef_search
         )
         self._ask = self._pool.ask
+        self._run = self._pool.run
 
     async def open(self) -> None:
         await self._pool.open(self.runtime, self._facts.prepare)
@@ -121,7 +123,7 @@ class PostgresVectors(VectorsBackend):
     @serves(Fetch)
     async def fetch(self, op: Fetch) -> Record | None:
         query = self._facts.sql.fetch
-        row = await self._ask(Connection.fetchrow, query, op.scope, op.namespace, op.id)
+        row = await self._run(PreparedStatement.fetchrow, query, op.scope, op.namespace, op.id)
         return None if row is None else _record(row)
 
     @serves(FetchMany)
@@ -144,7 +146,9 @@ class PostgresVectors(VectorsBackend):
     @serves(Drop)
     async def drop(self, op: Drop) -> bool:
         query = self._facts.sql.drop
-        return bool(await self._ask(Connection.fetchval, query, op.scope, op.namespace, op.id))
+        return bool(
+            await self._run(PreparedStatement.fetchval, query, op.scope, op.namespace, op.id)
+        )
 
     @serves(DropWhere)
     async def drop_where(self, op: DropWhere) -> int:
@@ -175,8 +179,8 @@ class PostgresVectors(VectorsBackend):
 
     @serves(Info)
     async def info(self, op: Info) -> IndexInfo:
-        count: int = await self._ask(
-            Connection.fetchval, self._facts.sql.count, op.scope, op.namespace
+        count: int = await self._run(
+            PreparedStatement.fetchval, self._facts.sql.count, op.scope, op.namespace
         )
         if self._facts.dimension is None:
             await self._facts.look()
@@ -194,7 +198,7 @@ class PostgresVectors(VectorsBackend):
     @serves(Check)
     async def check(self, op: Check) -> None:
         del op
-        await self._ask(Connection.fetchval, self._facts.sql.holds, "", "", 1)
+        await self._run(PreparedStatement.fetchval, self._facts.sql.holds, "", "", 1)
 
     async def _upsert(self, ops: Sequence[Upsert]) -> tuple[Outcome[None], ...]:
         """Write records; those that are refused do not hinder others."""

@@ -86,7 +86,8 @@ def indexed(content: str) -> Indexed:
     """Return the words of *content* with their weights: BM25's, without how rare a word is."""
     counts = Counter(words(content))
     damp = _STEEP * (1 - _LENGTH + _LENGTH * counts.total() / _USUAL)
-    weights = [count * (_STEEP + 1) / (count + damp) for count in counts.values()]
+    known = {count: count * (_STEEP + 1) / (count + damp) for count in {*counts.values()}}
+    weights = [known[count] for count in counts.values()]
     if len(content) <= _LONGEST // 4 or max(map(len, counts), default=0) <= _LONGEST // 4:
         return Indexed([*counts], weights)
     merged: dict[str, float] = {}  # words that are told apart no more count once

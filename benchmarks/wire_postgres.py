@@ -1,0 +1,171 @@
+"""PostgreSQL through the facade, beside bare asyncpg doing the same work, on a server started here."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from benchmarks.report import Progress, Report
+from benchmarks.timing import Subject, side_by_side
+from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue, PostgresVectors
+from lamina.backends.postgres.documents_sql import Statements as DocumentStatements
+from lamina.backends.postgres.keyvalue_sql import Statements
+from lamina.backends.postgres.schema import statements
+from lamina.backends.postgres.written import indexed
+from lamina.domains.documents import Documents, Write
+from lamina.domains.keyvalue import KeyValue
+from lamina.domains.vectors import Upsert
+from lamina.stack import Stack
+from lamina.testing.servers import Postgres
+from lamina.values import Vector
+
+VALUE = bytes(range(100))
+MANY = {f"many:{number:04}": VALUE for number in range(1000)}
+COLUMNS = ("scope", "id", "path", "content", "metadata", "exact", "words", "weights")
+Load = Callable[[Sequence[Write]], Coroutine[Any, Any, object]]
+
+
+async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
+    """Measure single operations, batches, documents in bulk, and records one by one or not."""
+    with Postgres() as server:
+        await _values(server.database(), report, progress, quick=quick)
+        await _documents(server.database(), report, progress, quick=quick)
+        await _vectors(server.database(), report, progress, quick=quick)
+
+
+async def _values(url: str, report: Report, progress: Progress, *, quick: bool) -> None:
+    progress.begin("postgres, values")
+    async with Stack().over(PostgresKeyValue(url)) as ours, _bare(url) as bare:
+        timed = await side_by_side(
+            _subjects(ours, bare),
+            progress=progress,
+            rounds=6 if quick else 60,
+            calls=40_000,
+        )
+    for name, each in timed.items():
+        report.add("postgres", name, each.quiet, "us")
+    for name, least in (("get", 0.97), ("set", 0.97), ("get_many", 0.95), ("set_many", 0.95)):
+        ratio = timed[f"asyncpg, {name}"].ratio(timed[f"lamina, {name}"])
+        section = "postgres, bare asyncpg's time / ours"
+        report.add(section, name, ratio, "ratio", target=least, least=True)
+
+
+@asynccontextmanager
+async def _bare(url: str) -> AsyncIterator[Any]:
+    """Give one connection with the same time limit."""
+    connection = await asyncpg.connect(url, command_timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _subjects(ours: KeyValue, bare: Any) -> dict[str, Subject]:
+    sql = statements(Statements, "lamina")
+    keys = list(MANY)
+
+    async def get_many() -> list[bytes | None]:
+        found = {row[0]: row[1] for row in await bare.fetch(sql.get_many, "", keys)}
+        return [found.get(key) for key in keys]
+
+    return {
+        "asyncpg, set": lambda: bare.execute(sql.set, "", "key", VALUE, None),
+        "lamina, set": lambda: ours.set("key", VALUE),
+        "asyncpg, get": lambda: bare.fetchval(sql.get, "", "key"),
+        "lamina, get": lambda: ours.get("key"),
+        "asyncpg, set_many": lambda: bare.execute(
+            sql.set_many, "", list(MANY), list(MANY.values()), None
+        ),
+        "lamina, set_many": lambda: ours.set_many(MANY),
+        "asyncpg, get_many": get_many,
+        "lamina, get_many": lambda: ours.get_many(keys),
+    }
+
+
+async def _documents(url: str, report: Report, progress: Progress, *, quick: bool) -> None:
+    progress.begin("postgres, documents in bulk")
+    items = _texts(1_000 if quick else 10_000)
+    async with Stack().over(PostgresDocuments(url, timeout=60)) as ours, _bare(url) as bare:
+        await bare.execute("CREATE TABLE plain (id text PRIMARY KEY, content text, metadata jsonb)")
+        loads = _loads(ours, bare)
+        taken: dict[str, list[float]] = {name: [] for name in loads}
+        for number in range(2 if quick else 5):
+            progress.step(number, 5)
+            for name, load in loads.items():
+                await bare.execute("TRUNCATE lamina.lamina_documents, plain")
+                began = time.perf_counter()
+                await load(items)
+                taken[name].append(time.perf_counter() - began)
+    best = {name: min(each) for name, each in taken.items()}
+    section = f"postgres, {len(items):,} documents of 2 KB"
+    for name, seconds in best.items():
+        report.add(section, name, seconds, "s")
+    ratio = best["lamina, set_many"] / best["asyncpg, executemany, words made before"]
+    report.add(section, "lamina / executemany of the same rows", ratio, "ratio", target=1.2)
+
+
+def _texts(count: int) -> list[Write]:
+    rng = random.Random(7)
+    vocabulary = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 11))) for _ in range(8000)]
+    odds = [1 / rank for rank in range(1, len(vocabulary) + 1)]
+    texts = (" ".join(rng.choices(vocabulary, odds, k=340))[:2000] for _ in range(count))
+    return [Write(f"d{number:05}", text) for number, text in enumerate(texts)]
+
+
+def _loads(ours: Documents, bare: Any) -> dict[str, Load]:
+    sql = statements(DocumentStatements, "lamina")
+    made: dict[str, tuple[Any, ...]] = {}
+
+    def rows(items: Sequence[Write]) -> list[tuple[Any, ...]]:
+        for item in items if not made else ():
+            made[item.id] = ("", item.id, None, item.content, "{}", None, *indexed(item.content))
+        return [*made.values()]
+
+    async def with_words(items: Sequence[Write]) -> None:
+        fresh = [("", i.id, None, i.content, "{}", None, *indexed(i.content)) for i in items]
+        await bare.executemany(sql.write, fresh, timeout=60)
+
+    return {
+        "lamina, set_many": lambda items: ours.set_many(items),
+        "asyncpg, executemany, words made before": lambda items: bare.executemany(
+            sql.write, rows(items), timeout=60
+        ),
+        "asyncpg, executemany, words made then": with_words,
+        "asyncpg, copy, words made before": lambda items: bare.copy_records_to_table(
+            "lamina_documents",
+            schema_name="lamina",
+            records=rows(items),
+            columns=COLUMNS,
+            timeout=60,
+        ),
+        "asyncpg, executemany, no search": lambda items: bare.executemany(
+            "INSERT INTO plain VALUES ($1, $2, '{}')", [(i.id, i.content) for i in items]
+        ),
+    }
+
+
+async def _vectors(url: str, report: Report, progress: Progress, *, quick: bool) -> None:
+    progress.begin("postgres, vectors")
+    rng = random.Random(7)
+    count = 500 if quick else 3_000
+    items = [
+        Upsert(f"v{number}", Vector.of([rng.gauss(0, 1) for _ in range(64)]))
+        for number in range(count)
+    ]
+    async with Stack().over(PostgresVectors(url, timeout=60)) as ours:
+        began = time.perf_counter()
+        await ours.set_many(items)
+        together = time.perf_counter() - began
+        await ours.delete_where(None)
+        began = time.perf_counter()
+        for item in items:
+            await ours.bound.send(item)
+        single = time.perf_counter() - began
+    section = f"postgres, {count:,} vectors of 64 numbers into an index"
+    report.add(section, "set_many", together, "s")
+    report.add(section, "one by one", single, "s")
