@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import count
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from upstash_wire import Control, Open, Running, Wire
+from upstash_wire import Control, Elapse, Open, Running, Wire
 
 from lamina.testing.servers.upstash.limits import Limits
 
@@ -44,6 +45,20 @@ def control(running: Running, http: httpx.Client) -> Iterator[Control]:
     change(lag=0, stale_deletes=False, filter_budget=None, missing_matches_not=False)
     change(rank_from_0=False, sample_deviation=False)
     change(limits=limits, faults=[], counts={})
+
+
+@pytest.fixture
+def elapse(running: Running) -> Iterator[Elapse]:
+    """Let seconds pass on the server's clock."""
+    state, passed = running.server.state, 0.0
+
+    def later(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        state.clock = lambda: time.monotonic() + passed
+
+    yield later
+    state.clock = time.monotonic
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
-from upstash_wire import Control, Open, Wire
+from upstash_wire import Control, Elapse, Open, Wire
 
 
 def filled(index: Wire, count: int) -> Wire:
@@ -171,16 +170,20 @@ def test_a_resumable_query_ends_with_its_namespace(dense: Wire, how: str) -> Non
     assert dense.ok("resumable-query-next", {"uuid": begun["uuid"], "additionalK": 5}) == []
 
 
-def test_an_idle_resumable_query_ends(dense: Wire) -> None:
-    filled(dense, 3)
-    begun = dense.ok("resumable-query", {"vector": [1, 1], "topK": 1, "maxIdle": 0.05})
-    asked = {"uuid": begun["uuid"], "additionalK": 1}
+def test_an_idle_resumable_query_ends(dense: Wire, elapse: Elapse) -> None:
+    filled(dense, 9)
+    usual = dense.ok("resumable-query", {"vector": [1, 1], "topK": 1})["uuid"]
+    short = dense.ok("resumable-query", {"vector": [1, 1], "topK": 1, "maxIdle": 60})["uuid"]
 
-    over = time.monotonic() + 0.06
-    while time.monotonic() < over:  # the server's own clock
-        dense.ok("info")
+    for _ in range(3):
+        elapse(50)  # each request begins the wait anew
+        assert len(dense.ok("resumable-query-next", {"uuid": short, "additionalK": 1})) == 1
+    elapse(61)
 
-    assert dense.refused("resumable-query-next", asked)[0] == 404
+    assert dense.refused("resumable-query-next", {"uuid": short, "additionalK": 1})[0] == 404
+    assert len(dense.ok("resumable-query-next", {"uuid": usual, "additionalK": 1})) == 1
+    elapse(3601)
+    assert dense.refused("resumable-query-end", {"uuid": usual})[0] == 404
 
 
 def test_the_number_of_open_resumable_queries_is_limited(dense: Wire, control: Control) -> None:

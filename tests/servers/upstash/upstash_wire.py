@@ -78,3 +78,4 @@ class Wire:
 
 Open = Callable[..., Wire]
 Control = Callable[..., dict[str, Any]]
+Elapse = Callable[[float], None]

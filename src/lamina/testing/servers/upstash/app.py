@@ -93,7 +93,7 @@ class Server:
         index = state.indexes.get(target.index)
 
         def job() -> str:
-            now = time.monotonic()
+            now = state.clock()
             content = parsed(body)
             return endpoint.run(
                 Asked(index, target.namespace, content, state.options, now, target.everything)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, final
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 @final
 class State:
-    """Settings, indexes, faults to come, and counts of requests."""
+    """Settings, indexes, faults to come, and counts of requests.
+
+    *clock* gives seconds; lag and idle queries are measured by it.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.clock = time.monotonic
         self.indexes = Indexes(options)
         self.faults = Faults()
         self.rates = Rates()
