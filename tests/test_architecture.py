@@ -56,7 +56,7 @@ BACKENDS_SHARE: Final = {
     ("files", "sqlite"),  # the index of its files is such a database
     ("supabase", "postgres"),  # its tables are that one's, behind another door
 }
-BACKENDS_USE: Final = {"failures", "http", "names"}
+BACKENDS_USE: Final = {"failures", "http", "names", "network"}
 
 IMPORT_LAMINA_LOADS: Final = {"lamina"}
 USING_A_STACK_LOADS: Final = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from lamina.backends.failures import Failures, Row, seconds_of
+from lamina.backends.network import Transport
 from lamina.errors import (
     AuthError,
     Conflict,
@@ -75,12 +76,12 @@ def pool(
     A call waits for a free connection as long as for an answer. Proxies and netrc of the
     environment are not read: settings come from the settings.
     """
+    limits = httpx.Limits(
+        max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
+    )
     return httpx.AsyncClient(
         timeout=httpx.Timeout(timeout, connect=connect_timeout),
-        limits=httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
-        ),
-        http2=http2,
+        transport=Transport(limits, http2=http2),
         trust_env=False,
     )
 
