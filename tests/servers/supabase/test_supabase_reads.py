@@ -103,28 +103,27 @@ def test_rows_come_in_order(rest: Rest, order: str, ids: list[int]) -> None:
     assert [row["id"] for row in rest.get(f"/person?select=id&order={order}").json()] == ids
 
 
-PAGES = [
-    ("limit=2", None, 200, "0-1/*", 2),
-    ("limit=2", "exact", 206, "0-1/3", 2),
-    ("limit=2&offset=2", "exact", 206, "2-2/3", 1),
-    ("", "exact", 200, "0-2/3", 3),
-    ("offset=3", "exact", 206, "*/3", 0),
-    ("offset=9", None, 200, "*/*", 0),
-    ("limit=0", None, 200, "*/*", 0),
-    ("id=eq.99", "exact", 200, "*/0", 0),
+PAGES: list[tuple[str, str | None, tuple[int, str, int]]] = [
+    ("limit=2", None, (200, "0-1/*", 2)),
+    ("limit=2", "exact", (206, "0-1/3", 2)),
+    ("limit=2&offset=2", "exact", (206, "2-2/3", 1)),
+    ("", "exact", (200, "0-2/3", 3)),
+    ("offset=3", "exact", (206, "*/3", 0)),
+    ("offset=9", None, (200, "*/*", 0)),
+    ("limit=0", None, (200, "*/*", 0)),
+    ("id=eq.99", "exact", (200, "*/0", 0)),
 ]
 
 
-@pytest.mark.parametrize(("query", "count", "status", "told", "rows"), PAGES)
+@pytest.mark.parametrize(("query", "count", "told"), PAGES)
 def test_a_page_tells_its_range(
-    rest: Rest, query: str, count: str | None, status: int, told: str, rows: int
+    rest: Rest, query: str, count: str | None, told: tuple[int, str, int]
 ) -> None:
     headers = prefer(f"count={count}") if count else {}
 
     answer = rest.get(f"/person?select=id&order=id&{query}", headers=headers)
 
-    assert (answer.status_code, answer.headers["Content-Range"]) == (status, told)
-    assert len(answer.json()) == rows
+    assert (answer.status_code, answer.headers["Content-Range"], len(answer.json())) == told
 
 
 def test_a_page_past_the_end_cannot_be_counted(rest: Rest) -> None:

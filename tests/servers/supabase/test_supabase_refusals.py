@@ -100,7 +100,10 @@ def test_postgresql_tells_its_own_details(rest: Rest) -> None:
         "message": 'duplicate key value violates unique constraint "person_pkey"',
     }
     assert rest.post("/rpc/boom").json() == {
-        "code": "P0001", "details": "d", "hint": "h", "message": "boom",
+        "code": "P0001",
+        "details": "d",
+        "hint": "h",
+        "message": "boom",
     }
 
 
