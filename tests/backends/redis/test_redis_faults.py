@@ -16,7 +16,7 @@ import pytest
 from redis_fakes import fake, words
 
 from lamina.backends.redis import RedisKeyValue
-from lamina.domains.keyvalue import KeyValue
+from lamina.domains.keyvalue import GetStamped, KeyValue
 from lamina.errors import AuthError, StackError, StorageError, TimedOut, Unavailable
 from lamina.stack import Stack
 from lamina.testing.faults import Delay, FaultProxy, Hang, Reset, Truncate, resp_command
@@ -405,3 +405,13 @@ async def test_a_large_batch_goes_in_parts(valkey: Valkey) -> None:
         large = {f"l{place}": bytes(3 * 1024 * 1024) for place in range(7)}
         assert len(await store.set_many(large, ttl=60)) == 7
         assert await store.get_many(list(large)) == tuple(large.values())
+
+
+async def test_a_clock_that_jumps_here_changes_no_time_in_the_server(valkey: Valkey) -> None:
+    async with opened(valkey.database(), timeout=5) as store:
+        store.bound.runtime.wall = lambda: 4e9
+        await store.set("a", b"1", ttl=10)
+        store.bound.runtime.wall = lambda: 1.0
+        assert 9.5 < (await store.ttl("a") or 0) <= 10
+        stamped = await store.bound.send(GetStamped("a"))
+        assert 10.5 < (stamped.expires_at or 0) <= 11

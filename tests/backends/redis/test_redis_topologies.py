@@ -16,7 +16,7 @@ from lamina.backends.redis.names import slot_of
 from lamina.domains.keyvalue import KeyValue, Scan
 from lamina.errors import TimedOut, Unavailable
 from lamina.stack import Stack
-from lamina.testing.faults import FaultProxy
+from lamina.testing.faults import Delay, FaultProxy, Hang
 from lamina.testing.servers import Cluster, Sentinel, Valkey
 from lamina.testing.servers.resp import Refused
 from lamina.values import Done, Failed
@@ -184,6 +184,41 @@ async def test_a_replica_that_sentinels_still_call_the_master_is_not_written_to(
             await store.open()
             await store.set("a", b"1")
             await store.close()
+
+
+async def test_calls_that_wait_for_a_cluster_that_hangs_fail_together() -> None:
+    def answer(asked: list[bytes]) -> bytes:
+        return slots(server, (0, 16383)) if asked[0] == b"CLUSTER" else b"$1\r\n1\r\n"
+
+    async with fake(answer, mode=b"cluster") as server:
+        backend = RedisKeyValue(f"redis://{server.address}", topology="cluster", timeout=0.3)
+        async with Stack().over(backend) as store:
+            server.default = Hang()
+            began = asyncio.get_running_loop().time()
+            for _ in range(2):  # the second time they ask who holds what
+                told = await asyncio.gather(
+                    *(store.get(key) for key in KEYS[:40]), return_exceptions=True
+                )
+                assert all(isinstance(error, PASSING) for error in told)
+            assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_calls_go_on_when_the_one_that_asks_for_them_is_cancelled() -> None:
+    def answer(asked: list[bytes]) -> bytes:
+        return slots(server, (0, 16383)) if asked[0] == b"CLUSTER" else b"$1\r\n1\r\n"
+
+    async with fake(answer, mode=b"cluster") as server:
+        backend = RedisKeyValue(f"redis://{server.address}", topology="cluster")
+        async with Stack().over(backend) as store:
+            server.then(b"-CLUSTERDOWN wait\r\n", Delay(0.1))
+            with pytest.raises(Unavailable):
+                await store.get("a")
+            calls = [asyncio.ensure_future(store.get("a")) for _ in range(3)]
+            await asyncio.sleep(0.02)
+            calls[0].cancel()
+            told = await asyncio.gather(*calls, return_exceptions=True)
+            assert isinstance(told[0], asyncio.CancelledError)
+            assert told[1:] == [b"1", b"1"]
 
 
 async def test_a_cluster_is_read_as_another_client_wrote_it(cluster: Cluster) -> None:

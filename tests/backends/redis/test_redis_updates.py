@@ -24,7 +24,7 @@ from lamina.values import Json
 pytestmark = pytest.mark.server
 MANY = settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -45,10 +45,10 @@ def list_of(answer: Any, size: int) -> list[Any]:
     Raises:
         Corrupt: It is something else.
     """
-    if type(answer) is list:
+    kind = type(answer)
+    if kind is list and len(answer) == size:
         found: list[Any] = answer
-        if len(found) == size:
-            return found
+        return found
     raise FAILURES["garbage"].error()
 
 

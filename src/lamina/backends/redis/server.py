@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lamina.backends.redis.cluster import Cluster
 from lamina.backends.redis.links import link
+from lamina.backends.redis.members import Members
 from lamina.backends.redis.node import Node
 from lamina.backends.redis.pool import Pool
 from lamina.backends.redis.sentinel import Sentinels
@@ -66,7 +67,8 @@ def server(
         return node(lambda: _connected(link(address, host, connect_timeout)))
 
     if cluster:
-        return Cluster(address.hosts, node_at, runtime)
+        members = Members(address.hosts, node_at, patience=connect_timeout + timeout)
+        return Cluster(members, runtime)
     if master is not None:
         return Single(node(Sentinels(address, master, connect_timeout).connected))
     return Single(node_at(address.hosts[0] if address.hosts else None))
