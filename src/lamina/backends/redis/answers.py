@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from lamina.backends.redis.failures import FAILURES
 
@@ -45,9 +45,8 @@ def list_of(answer: Any, size: int) -> list[Any]:
     Raises:
         Corrupt: It is something else.
     """
-    kind = type(answer)
-    if kind is list and len(answer) == size:
-        found: list[Any] = answer
+    found = cast("list[Any]", answer)
+    if type(found) is list and len(found) == size:
         return found
     raise FAILURES["garbage"].error()
 
