@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from lamina.testing.clock import run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 Scenario = Callable[[], Coroutine[Any, Any, object]]
 
@@ -35,12 +35,14 @@ def sweep(
     after: Callable[[], object] | None = None,
     seed: int | None = None,
     allow_finish: bool = False,
+    most: int | None = None,
 ) -> Sweep:
     """Run *scenario* once undisturbed, then cancel a fresh one at each of its suspensions.
 
     Point 0 is before the first step. The others are cancelled twice over: while they wait, and
     woken, when what they wait for has come but the task has not yet run. Awaits that only a
-    cancelled run reaches are not points. *after* is called each time a run's loop is closed.
+    cancelled run reaches are not points. *most* takes only so many of them, spread evenly, where
+    runs are dear. *after* is called each time a run's loop is closed.
     It runs its own loops: call it from a plain function. What the undisturbed run raises comes
     out as it is.
 
@@ -52,11 +54,17 @@ def sweep(
     trial = _Trial(scenario, after, seed, allow_finish)
     points = trial.attempt(None).suspensions
     ends = [trial.cut(_Cut(0, "waiting"))]
-    for point in range(1, points + 1):
+    for point in _spread(points, most):
         ends.append(trial.cut(_Cut(point, "waiting")))
         ends.append(trial.cut(_Cut(point, "woken")))
     finished = sum(end.finished for end in ends)
     return Sweep(points, sum(end.cancelled for end in ends) - finished, finished)
+
+
+def _spread(points: int, most: int | None) -> Sequence[int]:
+    if most is None or points <= most:
+        return range(1, points + 1)
+    return [1 + place * points // most for place in range(most)]
 
 
 @final

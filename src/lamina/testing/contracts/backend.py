@@ -14,12 +14,14 @@ from lamina.errors import Closed, Unsupported, WrongLoop
 from lamina.stack import Stack
 from lamina.testing.clock import run
 from lamina.testing.samples import SAMPLES
+from lamina.testing.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from lamina.backend import Backend
     from lamina.operation import Operation
+    from lamina.testing.sweep import Scenario
 
 F = TypeVar("F", bound=Facade)
 
@@ -30,6 +32,12 @@ class BackendContract(Generic[F]):
     domain: str
     racers = 50
     """How many callers race in the tests of atomic operations."""
+    examples = 40
+    """How many sequences Hypothesis tries in each test that draws them, of up to 25 steps."""
+    sweep_points: int | None = None
+    """At how many places, at most, a scenario is cancelled; ``None`` is at all of them."""
+    timeout_real = 60.0
+    """Seconds of real time that one run of a drawn or cancelled scenario may take."""
 
     @abstractmethod
     def backend(self) -> Backend[F]:
@@ -52,6 +60,21 @@ class BackendContract(Generic[F]):
             pytest.skip(f"{store.bound.backend} does not serve {', '.join(missing)}")
         async with store:
             yield store
+
+    def cancelled_anywhere(self, scenario: Scenario) -> None:
+        """Cancel *scenario* at each place, as far as *sweep_points* allows."""
+        sweep(scenario, most=self.sweep_points)
+
+    @staticmethod
+    def listed(
+        store: Facade, op: type[Operation[Any]], found: Sequence[str], wanted: Iterable[str]
+    ) -> None:
+        """Check a listing: complete, and unique and ordered where *op* is declared to be."""
+        assert set(found) == set(wanted)
+        if store.bound.capabilities.offers(op, "unique"):
+            assert len(found) == len(set(found))
+        if store.bound.capabilities.offers(op, "ordered"):
+            assert list(found) == sorted(found)
 
     async def test_refuses_what_it_does_not_serve(self) -> None:
         async with self.opened() as store:

@@ -19,7 +19,6 @@ from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract
 from lamina.testing.contracts.filters import METADATA
 from lamina.testing.samples import NAMES, REFUSED
-from lamina.testing.sweep import sweep
 from lamina.values import Done, Json, freeze
 
 _TEXTS = ("", " ", "a", "é\u0301", "\u202eabc", "\U0001f469\u200d\U0001f467", "\ufeffx", "\r\n\t")
@@ -180,5 +179,5 @@ class BasicDocuments(BackendContract[Documents]):
                 await store.set("a", "text")
                 assert await store.get("a") is not None
 
-        sweep(scenario)
-        run(afterwards())
+        self.cancelled_anywhere(scenario)
+        run(afterwards(), timeout_real=self.timeout_real)

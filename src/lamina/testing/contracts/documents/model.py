@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 class ModelledDocuments(BackendContract[Documents]):
     """A model and Hypothesis, which looks for a sequence that tells them apart."""
 
-    examples = 40
-    """How many sequences are tried."""
-
     def test_answers_as_a_dict_would(self) -> None:
-        check_sequences(self._play, _steps, self.examples)
+        check_sequences(self._play, _steps, self.examples, timeout_real=self.timeout_real)
 
     async def _play(self, steps: Sequence[Operation[Any]]) -> None:
         model = _Model()

@@ -11,7 +11,6 @@ from lamina.errors import Invalid
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract
 from lamina.testing.samples import NAMES, REFUSED
-from lamina.testing.sweep import sweep
 from lamina.values import Done, Stamped
 
 _LARGE: Final = 10 * 1024 * 1024
@@ -147,6 +146,6 @@ class BasicKeyValue(BackendContract[KeyValue]):
                 await store.set("a", b"1")
                 assert await store.get("a") == b"1"
 
-        sweep(scenario)
+        self.cancelled_anywhere(scenario)
         assert stores
-        run(afterwards())
+        run(afterwards(), timeout_real=self.timeout_real)

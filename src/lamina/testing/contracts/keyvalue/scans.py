@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lamina.domains.keyvalue import Delete, KeyValue, Scan, Set
 from lamina.testing.contracts.backend import BackendContract
 from lamina.testing.samples import NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class ScannedKeyValue(BackendContract[KeyValue]):
@@ -20,7 +15,7 @@ class ScannedKeyValue(BackendContract[KeyValue]):
             for name in NAMES:
                 await store.set(name, b"1")
             for limit in (1, 7, len(NAMES), 10_000):
-                self._complete(store, [key async for key in store.scan(limit=limit)], NAMES)
+                self.listed(store, Scan, [key async for key in store.scan(limit=limit)], NAMES)
 
     async def test_lists_only_keys_that_begin_with_the_prefix(self) -> None:
         async with self.opened(Scan, Set) as store:
@@ -28,7 +23,7 @@ class ScannedKeyValue(BackendContract[KeyValue]):
                 await store.set(name, b"1")
             for prefix in ["a", "A", "a_", "a%", "a*", "[", "é", "e", "..", "x", "\\", "none", "'"]:
                 wanted = [name for name in NAMES if name.startswith(prefix)]
-                self._complete(store, [key async for key in store.scan(prefix, limit=2)], wanted)
+                self.listed(store, Scan, [key async for key in store.scan(prefix, limit=2)], wanted)
             for name in NAMES:
                 assert name in await store.search(name, limit=100), ascii(name)
 
@@ -67,12 +62,3 @@ class ScannedKeyValue(BackendContract[KeyValue]):
                     break
             assert cursor is None
             assert set(stay) <= set(seen)
-
-    @staticmethod
-    def _complete(store: KeyValue, found: Sequence[str], wanted: Sequence[str]) -> None:
-        assert set(found) == set(wanted)
-        capabilities = store.bound.capabilities
-        if capabilities.offers(Scan, "unique"):
-            assert len(found) == len(set(found))
-        if capabilities.offers(Scan, "ordered"):
-            assert list(found) == sorted(found)

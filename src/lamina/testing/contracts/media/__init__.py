@@ -2,10 +2,11 @@
 
 from lamina.testing.contracts.media.basics import BasicMedia
 from lamina.testing.contracts.media.conditions import ConditionalMedia
+from lamina.testing.contracts.media.model import ModelledMedia
 from lamina.testing.contracts.media.transfers import TransferredMedia
 
 
-class MediaContract(BasicMedia, ConditionalMedia, TransferredMedia):
+class MediaContract(BasicMedia, ConditionalMedia, TransferredMedia, ModelledMedia):
     """Define ``backend()``, which gives a new, empty media backend."""
 
 

@@ -11,7 +11,6 @@ from lamina.errors import Invalid, StorageError, Unsupported
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.samples import NAMES, REFUSED
-from lamina.testing.sweep import sweep
 from lamina.values import freeze
 
 
@@ -155,5 +154,5 @@ class BasicMedia(BackendContract[Media]):
                 await store.set("a", b"1")
                 assert await store.get("a") == b"1"
 
-        sweep(scenario)
-        run(afterwards())
+        self.cancelled_anywhere(scenario)
+        run(afterwards(), timeout_real=self.timeout_real)

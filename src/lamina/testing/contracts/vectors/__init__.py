@@ -1,10 +1,11 @@
 """What every vectors backend must do."""
 
 from lamina.testing.contracts.vectors.basics import BasicVectors
-from lamina.testing.contracts.vectors.nearest import NearestVectors
+from lamina.testing.contracts.vectors.lists import ListedVectors
+from lamina.testing.contracts.vectors.model import ModelledVectors
 
 
-class VectorsContract(BasicVectors, NearestVectors):
+class VectorsContract(BasicVectors, ListedVectors, ModelledVectors):
     """Define ``backend()``, which gives a new, empty vectors backend of any dimension.
 
     Where the dimension is fixed, override *dimension*.

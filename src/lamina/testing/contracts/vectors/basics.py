@@ -26,7 +26,6 @@ from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.contracts.filters import METADATA
 from lamina.testing.samples import NAMES, REFUSED
-from lamina.testing.sweep import sweep
 from lamina.values import Done, Json, Vector, freeze
 
 
@@ -200,5 +199,5 @@ class BasicVectors(BackendContract[Vectors]):
                 await store.set("a", self.vector())
                 assert await store.get("a") is not None
 
-        sweep(scenario)
-        run(afterwards())
+        self.cancelled_anywhere(scenario)
+        run(afterwards(), timeout_real=self.timeout_real)

@@ -29,7 +29,7 @@ def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
     return (1 + (_dot(a, b) / length if length else 0)) / 2
 
 
-_SCORES: Final[dict[str, Callable[[Sequence[float], Sequence[float]], float]]] = {
+SCORES: Final[dict[str, Callable[[Sequence[float], Sequence[float]], float]]] = {
     "cosine": _cosine,
     "dot": lambda a, b: (1 + _dot(a, b)) / 2,
     "euclidean": lambda a, b: 1 / (1 + math.dist(a, b) ** 2),
@@ -63,7 +63,7 @@ class NearestVectors(BackendContract[Vectors]):
     async def test_finds_the_nearest_with_their_exact_scores(self) -> None:
         async with self.opened(Nearest, UpsertMany, Info) as store:
             vectors = await self.filled(store, 200)
-            score = _SCORES[(await store.info()).metric]
+            score = SCORES[(await store.info()).metric]
             for seed in range(1000, 1005):
                 query = self.numbers(seed)
                 scores = {i: score(query.numbers(), v.numbers()) for i, v in vectors.items()}
