@@ -187,6 +187,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _dev(args: argparse.Namespace) -> int:
+    if sys.platform == "win32":
+        msg = "the servers need Linux or macOS"
+        raise OSError(None, msg)
     from lamina.testing.dev import dev
 
     return dev(args)

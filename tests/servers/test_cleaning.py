@@ -38,7 +38,8 @@ told = [{{"folder": str(each.folder), "ports": each.ports, "family": family(each
 print(json.dumps(told), flush=True)
 {then}
 """
-THREE: Final = "servers = Servers(Valkey(), Postgres(), S3()).start().servers"
+TWO: Final = "servers = Servers(Valkey(), Postgres()).start().servers"
+S_3: Final = "servers = [S3().start()]"
 
 
 @contextlib.contextmanager
@@ -88,18 +89,19 @@ def is_clean(told: list[dict[str, Any]]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "then",
+    ("start", "then"),
     [
-        "time.sleep(60)",
-        "for each in servers: each.pause()\ntime.sleep(60)",
-        "servers[1].kill()\ntime.sleep(60)",
-        "import os; os.fork() or time.sleep(60); time.sleep(0.5)",
+        (TWO, "time.sleep(60)"),
+        (S_3, "time.sleep(60)"),
+        (TWO, "for each in servers: each.pause()\ntime.sleep(60)"),
+        (TWO, "servers[1].kill()\ntime.sleep(60)"),
+        (TWO, "import os; os.fork() or time.sleep(60); time.sleep(0.2)"),
     ],
-    ids=["running", "paused", "a server was killed", "with a child of its own"],
+    ids=["running", "with sockets", "paused", "one was killed", "with a child of its own"],
 )
-def test_the_servers_of_a_killed_process_are_gone(then: str) -> None:
-    with started(THREE, then) as (process, told):
-        assert all(alive(pid) for one in told[:1] for pid in one["family"])
+def test_the_servers_of_a_killed_process_are_gone(start: str, then: str) -> None:
+    with started(start, then) as (process, told):
+        assert all(alive(pid) for pid in told[0]["family"])
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -107,7 +109,7 @@ def test_the_servers_of_a_killed_process_are_gone(then: str) -> None:
 
 
 def test_the_servers_of_a_process_that_forgets_them_are_gone() -> None:
-    with started(THREE, "raise SystemExit") as (process, told):
+    with started(TWO, "raise SystemExit") as (process, told):
         process.wait()
 
         assert becomes(lambda: is_clean(told))

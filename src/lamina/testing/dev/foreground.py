@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import signal
@@ -14,6 +15,8 @@ from lamina.testing.dev.records import Record
 from lamina.testing.servers import ServerFailed, Servers
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from lamina.testing.dev.options import Options
     from lamina.testing.servers import Server
 
@@ -30,28 +33,43 @@ def serve(options: Options, *, as_json: bool) -> int:
         ServerFailed: One cannot start, or runs already.
     """
     options.check()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
     servers = made(options)
     claimed = [Record(options.home, name) for name in servers]
     together = Servers(*servers.values())
+    with _ended_like_ctrl_c():
+        try:
+            for record in claimed:
+                record.claim()
+            _start(together, servers)
+            for record in claimed:
+                record.write(servers[record.name])
+            _show(together.environment(), as_json=as_json)
+            _say(f"running until Ctrl-C; {_where(options)}")
+            _Watch(servers).run()
+        except KeyboardInterrupt:
+            _say("stopping")
+            return 0
+        finally:
+            together.stop()
+            for record in claimed:
+                record.drop()
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Generator[None]:
+    """Let a closed terminal, or a polite kill, end the servers as Ctrl-C does."""
+    changed = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in changed:
+        signal.signal(number, signal.default_int_handler)
     try:
-        for record in claimed:
-            record.claim()
-        _start(together, servers)
-        for record in claimed:
-            record.write(servers[record.name])
-        _show(together.environment(), as_json=as_json)
-        _say(f"running until Ctrl-C; {_where(options)}")
-        _Watch(servers).run()
-    except KeyboardInterrupt:
-        _say("stopping")
-        return 0
+        yield
     finally:
-        together.stop()
-        for record in claimed:
-            record.drop()
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _start(together: Servers, servers: dict[str, Server]) -> None:

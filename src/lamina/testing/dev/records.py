@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.testing.dev.options import NAMES
 from lamina.testing.servers import ServerFailed
@@ -59,10 +59,11 @@ class Record:
     def read(self) -> dict[str, Any] | None:
         """Return what was written, unless nothing was or it is damaged."""
         try:
-            told = json.loads(self._path.read_text())
+            told: object = json.loads(self._path.read_text())
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) and "folder" in told else None
+        whole = isinstance(told, dict) and {"folder", "ports"} <= told.keys()
+        return cast("dict[str, Any]", told) if whole else None
 
     def drop(self) -> None:
         """Remove the record, if it is ours."""

@@ -10,12 +10,14 @@ from typing import ClassVar
 
 import lamina
 from lamina.testing.servers.server import Server
+from lamina.testing.servers.wheels import check
 
 
 class Local(Server):
     """A package of `lamina.testing.servers` that is run with ``python -m``."""
 
     module: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ("aiohttp",)
 
     @property
     def url(self) -> str:
@@ -26,6 +28,7 @@ class Local(Server):
         return None  # the interpreter and its packages are where only we may be able to read
 
     def _program(self) -> Path:
+        check(*self.packages)
         return Path(sys.executable)
 
     def _arguments(self) -> list[str]:

@@ -69,6 +69,7 @@ class Supabase(Local):
 
     name = "supabase"
     module = "supabase"
+    packages = ("aiohttp", "asyncpg", "jwt")
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class Upstash(Local):
 
     name = "upstash"
     module = "upstash"
+    packages = ("aiohttp", "numpy")
 
     def __init__(
         self,

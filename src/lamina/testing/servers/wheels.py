@@ -42,6 +42,17 @@ def script(distribution: str, name: str) -> Path:
     raise _missing(distribution, INSTALL, known=True)
 
 
+def check(*packages: str) -> None:
+    """Refuse to go on without *packages*.
+
+    Raises:
+        ServerFailed: Names the first that is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise _missing(package, INSTALL, known=False)
+
+
 def reachable(path: Path) -> bool:
     """Tell whether anyone may run *path*: every folder above lets others through."""
     return passable(path) and bool(path.stat().st_mode & stat.S_IXOTH)
