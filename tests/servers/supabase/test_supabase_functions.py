@@ -100,8 +100,12 @@ def test_a_function_knows_its_caller(project: Project) -> None:
         told = user.post("/rpc/told", headers={"X-Mine": "h"}).json()
 
     assert told == {
-        "role": "authenticated", "uid": person, "jwt_role": "authenticated",
-        "claim": "y", "header": "h", "method": "POST",
+        "role": "authenticated",
+        "uid": person,
+        "jwt_role": "authenticated",
+        "claim": "y",
+        "header": "h",
+        "method": "POST",
     }
 
 
