@@ -163,3 +163,13 @@ def test_a_shared_server_that_is_gone_is_started_anew(tmp_path: Path) -> None:
     second = shared(Valkey(), tmp_path)
     assert second.running
     second.stop()
+
+
+def test_a_keeper_that_does_not_come_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    server = Valkey()
+
+    with pytest.raises(ServerFailed, match="valkey has no keeper"):
+        server.start()
+
+    assert server.state == "down"

@@ -51,18 +51,19 @@ class Place:
         place.leave()
         return None
 
-    def keep(self, told: dict[str, Any]) -> None:
-        """Put the keeper there, which outlives this process; see `keeper` for what it is told."""
+    def keep(self, told: dict[str, Any]) -> bool:
+        """Put the keeper there, which outlives this process; tell whether it stays."""
         (self.folder / "command.json").write_text(json.dumps(told))
         os.mkfifo(self.folder / "control", 0o600)
         with (self.folder / "keeper.log").open("wb") as log:
-            subprocess.run(
+            began = subprocess.run(
                 [sys.executable, "-I", "-S", keeper.__file__, str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                check=True,
+                check=False,
             )
+        return began.returncode == 0
 
     def launch(self) -> None:
         """Have the keeper start the process; `state` tells when it has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -118,7 +119,8 @@ class Server(Process, ABC):
         return _NOBODY
 
     def _suits_nobody(self) -> bool:
-        return reachable(self._program()) and (self._kept is None or passable(self._kept))
+        place = self._kept or Path(tempfile.gettempdir(), "any")
+        return reachable(self._program()) and passable(place)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -164,7 +166,9 @@ class Server(Process, ABC):
             "stop": self._stop_signal(),
             "leftovers": self._leftovers(),
         }
-        self._place.keep(told)
+        if not self._place.keep(told):
+            msg = f"{self.name} has no keeper"
+            raise ServerFailed(msg, self.log())
         self._launch()
 
     def _make_data(self) -> None:
