@@ -18,6 +18,7 @@ from redis_fakes import fake, words
 from lamina.backends.redis import RedisKeyValue
 from lamina.domains.keyvalue import GetStamped, KeyValue
 from lamina.errors import AuthError, StackError, StorageError, TimedOut, Unavailable
+from lamina.layers.retry import Retry
 from lamina.stack import Stack
 from lamina.testing.faults import Delay, FaultProxy, Hang, Reset, Truncate, resp_command
 from lamina.testing.servers import Valkey
@@ -415,3 +416,26 @@ async def test_a_clock_that_jumps_here_changes_no_time_in_the_server(valkey: Val
         assert 9.5 < (await store.ttl("a") or 0) <= 10
         stamped = await store.bound.send(GetStamped("a"))
         assert 10.5 < (stamped.expires_at or 0) <= 11
+
+
+async def test_a_lost_answer_is_asked_for_again_and_done_once(valkey: Valkey) -> None:
+    database = valkey.database().rpartition("/")[2]
+    async with FaultProxy("127.0.0.1", valkey.port, requests=resp_command) as proxy:
+        backend = RedisKeyValue(f"redis://{proxy.address}/{database}", timeout=0.5)
+        async with Stack(Retry(attempts=3)).over(backend) as store:
+            assert await store.append("list", 1) == 1
+            for number in range(2, 6):
+                proxy.after_request("reset")
+                assert await store.append("list", number, idempotency=str(number)) == number
+            proxy.after_request("reset")
+            await store.compare_and_set("a", None, b"1")
+            proxy.after_request("reset")
+            await store.compare_and_set("a", b"1", b"2", ttl=9)
+            proxy.after_request("reset")
+            assert await store.delete("a") is True
+            proxy.after_request("reset")
+            with pytest.raises(Unavailable):
+                await store.increment("counter")  # who knows
+            assert json.loads(await store.get("list") or b"") == [1, 2, 3, 4, 5]
+            assert await store.get("counter") == b"1"
+            assert proxy.struck == 8

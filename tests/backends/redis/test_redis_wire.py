@@ -230,3 +230,42 @@ async def test_connections_are_encrypted_when_the_url_says_so(valkey: Valkey) ->
             await plain.open()
         await plain.close()
         await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("server", ["valkey", "redis8", "redis62"])
+async def test_the_longest_time_is_taken_by_every_server(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    running: Valkey | Redis | OldRedis = request.getfixturevalue(server)
+    async with both(running.database()) as (store, _):
+        await store.set("a", b"1", ttl=1e308)
+        await store.set_many({"b": b"1"}, ttl=1e13)
+        await store.append("c", 1, ttl=1e300)
+        await store.increment("d", ttl=1e300)
+        await store.compare_and_set("e", None, b"1", ttl=1e300)
+        await store.set("f", b"1")
+        assert await store.expire("f", 1e300)
+        for key in "abcdef":
+            assert await store.ttl(key) == pytest.approx(1e12)
+
+
+@pytest.mark.parametrize("kind", [Valkey, Redis, OldRedis])
+async def test_a_user_needs_no_more_rights_than_the_page_says(kind: type[Valkey]) -> None:
+    with kind() as server:
+        with server.connection() as run:
+            rights = ["+@read", "+@write", "+@scripting", "+@connection", "+select"]
+            run("ACL", "SETUSER", "bot", "on", ">secret", "~*", *rights)
+        url = f"redis://bot:secret@127.0.0.1:{server.port}/1"
+        async with Stack().over(RedisKeyValue(url)) as store:
+            await store.check()
+            await store.set_many({f"k{place}": b"1" for place in range(50)})
+            await store.set_many({"a": b"1"}, ttl=9)
+            assert await store.get_many(["a", "b"]) == (b"1", None)
+            await store.compare_and_set("a", b"1", b"2")
+            assert await store.append("list", 1, idempotency="once") == 1
+            assert await store.increment("counter", ttl=9) == 1
+            assert await store.expire("a", None)
+            assert await store.ttl("a") == float("inf")
+            assert (await store.bound.send(GetStamped("a"))).value == b"2"
+            assert len({key async for key in store.scan("k", limit=3)}) == 50
+            assert await store.delete("a")
