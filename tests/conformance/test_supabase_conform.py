@@ -27,7 +27,18 @@ class InProjects:
         self._supabase = supabase
 
     def project(self) -> Project:
-        return self._supabase.project(migration() + MAKE_BUCKET)
+        self._elapsed = 0.0
+        self._project = self._supabase.project(migration() + MAKE_BUCKET)
+        return self._project
+
+    async def elapse(self, seconds: float) -> None:
+        self._elapsed += seconds
+        self._supabase.postgres.run(
+            "CREATE OR REPLACE FUNCTION public.lamina_now() RETURNS double precision "
+            "LANGUAGE sql VOLATILE AS $$ SELECT extract(epoch FROM clock_timestamp())"
+            f"::double precision + {self._elapsed} $$",
+            dsn=self._project.dsn,
+        )
 
 
 @pytest.mark.server

@@ -101,6 +101,8 @@ _STORAGE: Final[dict[str, str]] = {
     "InvalidKey": "bad name",
     "Invalid Key": "bad name",
     "InvalidJWT": "bad key",
+    "InvalidRange": "past the end",
+    "invalid_range": "past the end",
     "Payload too large": "too large",
     "EntityTooLarge": "too large",
     "invalid_mime_type": "bad type",

@@ -107,7 +107,7 @@ class Stored:
             _whole(found.get("size")),
             bare(_text(found.get("eTag"))),
             _text(found.get("mimetype")),
-            _moment(found.get("lastModified")),
+            _moment(row.get("updated_at")),
             Label.read(row.get("user_metadata")),
         )
 
@@ -141,10 +141,12 @@ def _whole(told: object) -> int:
 
 
 def _moment(told: object) -> float:
+    """Return Unix seconds; of a moment some answers tell the microseconds, others do not."""
     try:
-        return datetime.fromisoformat(_text(told)).timestamp()
+        moment = datetime.fromisoformat(_text(told))
     except ValueError as error:
         raise _damaged() from error
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000).timestamp()
 
 
 def _damaged() -> Corrupt:

@@ -13,7 +13,7 @@ LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(jsonb_agg(to_jsonb(one) ORDER BY one.name COLLATE "C"), '[]')
     FROM (
-        SELECT o.name, o.metadata, o.user_metadata FROM storage.objects AS o
+        SELECT o.name, o.updated_at, o.metadata, o.user_metadata FROM storage.objects AS o
         WHERE o.bucket_id = bucket AND starts_with(o.name, stem)
             AND o.name COLLATE "C" > behind
             AND (inner_too OR NOT (starts_with(o.name, '=s/') OR starts_with(o.name, '=u/')))
