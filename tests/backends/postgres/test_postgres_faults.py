@@ -270,10 +270,10 @@ async def test_writers_delete_what_has_expired(postgres: Postgres) -> None:
         await store.set_many({f"old{place}": b"1" for place in range(100)}, ttl=0.001)
         await store.bound.send(Append("l", (Json.of(1),), idempotency="once"))
         await admin.execute(f"UPDATE {name}.lamina_appends SET expires_at = 0")
-        for place in range(130):
+        for place in range(600):
             await store.set(f"new{place}", b"1")
         async with until() as more:
-            while await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_keyvalue") > 131:
+            while await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_keyvalue") > 601:
                 more()
             while await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_appends") > 0:
                 more()

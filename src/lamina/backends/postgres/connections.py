@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import asyncpg
@@ -13,6 +14,8 @@ from lamina.backends.postgres.failures import FAILURES, ended, failed
 from lamina.errors import Closed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncpg import Connection
     from asyncpg.prepared_stmt import PreparedStatement
 
@@ -57,41 +60,43 @@ class Connections:
         self._runtime: Runtime | None = None
         self._made = 0
         self._idle: list[Line] = []
-        self._used: set[Line] = set()
+        self._lines: set[Line] = set()
+        self._clock: Callable[[], float] = monotonic
         self._waiting: deque[Place] = deque()
         self._ending: set[asyncio.Task[None]] = set()
 
     def open(self, runtime: Runtime) -> None:
         """Let calls take connections from now on."""
         self._runtime = runtime
+        self._clock = runtime.now
 
     async def close(self) -> None:
         """End every connection, also those in use."""
         self._runtime = None
         while self._wake(None):
             pass
-        for line in self._used:
+        idle, self._idle = self._idle, []
+        for line in self._lines.difference(idle):
             line.connection.terminate()
         try:
             if self._ending:
                 await asyncio.wait(self._ending)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FAREWELL):
-                    for line in self._idle:
+                    for line in idle:
                         await _end(line.connection)
         finally:
-            for line in self._idle:
+            for line in idle:
                 line.connection.terminate()
-            self._idle.clear()
+            self._lines.difference_update(idle)
             await asyncio.sleep(0)  # in which the loop closes what was terminated
 
     def ready(self) -> Line | None:
         """Return the connection that was used last, if it was a moment ago."""
-        if self._idle and self._runtime is not None:
+        if self._idle:
             line = self._idle[-1]
-            if self._runtime.now() - line.since < _STALE and not line.connection.is_closed():
-                self._used.add(self._idle.pop())
-                return line
+            if self._clock() - line.since < _STALE and not line.connection.is_closed():
+                return self._idle.pop()
         return None
 
     async def take(self, patience: float | None = None) -> Line:
@@ -105,7 +110,6 @@ class Connections:
         while True:
             while self._idle:
                 line = self._idle.pop()
-                self._used.add(line)
                 if await self._lives(line):
                     return line
             waited = await self._wait(ends)
@@ -117,8 +121,7 @@ class Connections:
         if self._runtime is None:
             self.part(line, ConnectionError())
         elif not self._waiting or not self._wake(line):
-            self._used.discard(line)
-            line.since = self._runtime.now()
+            line.since = self._clock()
             self._idle.append(line)
 
     def part(self, line: Line, error: BaseException) -> None:
@@ -127,7 +130,7 @@ class Connections:
         if not ended(error) and not connection.is_closed() and not connection.is_in_transaction():
             self.give(line)
             return
-        self._used.discard(line)
+        self._lines.discard(line)
         if self._runtime is None or connection.is_closed():
             connection.terminate()
             self._freed()
@@ -194,7 +197,7 @@ class Connections:
                 raise
             return
         line = Line(connection)
-        self._used.add(line)
+        self._lines.add(line)
         self.give(line)
 
     def _hand_on(self, line: Line | None) -> None:

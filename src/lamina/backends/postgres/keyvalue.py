@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from asyncpg.prepared_stmt import PreparedStatement
 
@@ -32,9 +32,12 @@ from lamina.domains.store import Check
 from lamina.errors import Conflict, Invalid, Unavailable
 from lamina.values import Done, Outcome, Page, Stamped
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
 _LONGEST_PAGE: Final = 10_000
 _AT_ONCE: Final = 8 * 2**20  # bytes of values in one statement, about
-_PURGE_EVERY: Final = 64  # writes
+_PURGE_EVERY: Final = 512  # writes
 _PURGED: Final = 1_000  # rows at once
 _TRIES: Final = 20
 
@@ -91,11 +94,8 @@ class PostgresKeyValue(KeyValueBackend):
         await self._pool.close()
 
     @serves(Get)
-    async def get(self, op: Get) -> bytes | None:
-        found: bytes | None = await self._run(
-            PreparedStatement.fetchval, self._sql.get, op.scope, op.key
-        )
-        return found
+    def get(self, op: Get) -> Coroutine[Any, Any, bytes | None]:
+        return self._run(PreparedStatement.fetchval, self._sql.get, op.scope, op.key)
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
@@ -114,14 +114,14 @@ class PostgresKeyValue(KeyValueBackend):
         return tuple(Done(values.get(key)) for key in op.keys)
 
     @serves(Set)
-    async def set(self, op: Set) -> None:
-        await self._run(
-            PreparedStatement.fetchval, self._sql.set, op.scope, op.key, op.value, op.ttl
-        )
-        self._written()
+    def set(self, op: Set) -> Coroutine[Any, Any, None]:
+        self._writing()
+        wanted = (op.scope, op.key, op.value, op.ttl)
+        return self._run(PreparedStatement.fetchval, self._sql.set, *wanted)
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:
+        self._writing()
         values = dict(op.items)  # the last of a key's; in one order, so that no two writers wait
         keys = sorted(values)  # for each other
         start = size = 0
@@ -134,17 +134,17 @@ class PostgresKeyValue(KeyValueBackend):
                     PreparedStatement.fetchval, self._sql.set_many, op.scope, part, held, op.ttl
                 )
                 start, size = place, 0
-        self._written()
         return (Done(None),) * len(op.items)
 
     @serves(Delete)
     async def delete(self, op: Delete) -> bool:
+        self._writing()
         found = await self._run(PreparedStatement.fetchval, self._sql.delete, op.scope, op.key)
-        self._written()
         return bool(found)
 
     @serves(CompareAndSet)
     async def compare_and_set(self, op: CompareAndSet) -> None:
+        self._writing()
         key = (op.scope, op.key)
         if op.expect is None:
             done = await self._run(
@@ -157,16 +157,15 @@ class PostgresKeyValue(KeyValueBackend):
         if not done:
             msg = "the key holds another value than expected"
             raise Conflict(msg)
-        self._written()
 
     @serves(Append, "idempotency")
     async def append(self, op: Append) -> int:
-        length = await self._appends.append(op)
-        self._written()
-        return length
+        self._writing()
+        return await self._appends.append(op)
 
     @serves(Increment)
     async def increment(self, op: Increment) -> int:
+        self._writing()
         if abs(op.by) >= 2**63:
             msg = "what is added must fit 64 bits"
             raise Invalid(msg)
@@ -175,7 +174,6 @@ class PostgresKeyValue(KeyValueBackend):
                 PreparedStatement.fetchval, self._sql.increment, op.scope, op.key, op.by, op.ttl
             )
             if found is not None:
-                self._written()
                 return int(found)
             counted(await self.get(Get(op.key, scope=op.scope)), op.by)  # says what is wrong
         msg = "the counter changed too often"
@@ -209,10 +207,10 @@ class PostgresKeyValue(KeyValueBackend):
         del op
         await self._run(PreparedStatement.fetchval, self._sql.get, "", "")  # no key is empty
 
-    def _written(self) -> None:
+    def _writing(self) -> None:
         """Have a few expired rows deleted now and then, beside the calls."""
         self._writes += 1
-        if self._writes % _PURGE_EVERY == 0 and self.runtime.has_room():
+        if self._writes % _PURGE_EVERY == 1 and self.runtime.has_room():
             self.runtime.spawn(self._purge(), "delete what has expired")
 
     async def _purge(self) -> None:
