@@ -212,6 +212,25 @@ def test_a_server_that_does_not_answer_in_time_is_ended() -> None:
     assert server.state == "down"
 
 
+def test_sql_that_a_server_does_not_answer_is_given_up() -> None:
+    with Postgres() as server:
+        server.timeout = 0.5
+        with pytest.raises(ServerFailed, match=r"does not answer within 0\.5 s"):
+            server.run("SELECT pg_sleep(60)")
+        with pytest.raises(ServerFailed, match="no_such_table"):
+            server.run("TABLE no_such_table")
+
+
+def test_variables_of_postgres_in_the_environment_do_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGSSLMODE", "PGOPTIONS"):
+        monkeypatch.setenv(name, "nonsense")
+
+    with Postgres() as server:
+        assert server.run("SELECT 1", dsn=server.database()) == "1"
+
+
 def test_what_needs_a_running_server_says_that_it_is_not() -> None:
     server = Valkey()
 

@@ -118,11 +118,12 @@ class Keeper:
 
     def _started(self) -> subprocess.Popen[bytes]:
         user: int | None = self._told["user"]
+        environ = {**os.environ, **self._told["env"]}
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 self._told["argv"],
                 cwd=self._told["data"],
-                env={**os.environ, **self._told["env"]},
+                env={name: value for name, value in environ.items() if value is not None},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -34,7 +34,7 @@ class Local(Server):
     def _arguments(self) -> list[str]:
         return ["-m", f"lamina.testing.servers.{self.module}", "--port", str(self.port)]
 
-    def _environ(self) -> dict[str, str]:
+    def _environ(self) -> dict[str, str | None]:
         """Let it import what we do, from wherever this process found Lamina."""
         source = str(Path(lamina.__file__).parents[1])
         more = os.environ.get("PYTHONPATH")

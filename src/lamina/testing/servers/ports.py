@@ -28,22 +28,22 @@ class Ports:
             if not is_free(first):
                 msg = f"port {first} is taken"
                 raise ServerFailed(msg)
+            self._hold(first)  # the caller chose it, whoever has the twin
             self.numbers.append(first)
         while len(self.numbers) < count:
-            self._take(random.randint(_LOWEST, _HIGHEST))
+            port = random.randint(_LOWEST, _HIGHEST)
+            if self._hold(port) and is_free(port):
+                self.numbers.append(port)
 
-    def _take(self, port: int) -> None:
+    def _hold(self, port: int) -> bool:
         twin = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             twin.bind(("127.0.0.1", port))
         except OSError:
             twin.close()
-            return
-        if not is_free(port):
-            twin.close()
-            return
+            return False
         self._held.append(twin)
-        self.numbers.append(port)
+        return True
 
     def release(self) -> None:
         """Give them back."""

@@ -90,14 +90,19 @@ class Postgres(Server):
             ServerFailed: The server refuses it.
         """
         command = [str(self._binary("psql")), dsn or self.dsn]
-        done = subprocess.run(
-            [*command, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"],
-            input=sql,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=self.timeout,
-        )
+        try:
+            done = subprocess.run(
+                [*command, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+                input=sql,
+                env=_own_environ(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=self.timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            msg = f"{self.name} does not answer within {self.timeout:g} s"
+            raise ServerFailed(msg) from error
         if done.returncode:
             msg = f"{self.name} refuses the SQL"
             raise ServerFailed(msg, done.stderr)
@@ -140,6 +145,7 @@ class Postgres(Server):
                 f"--pwfile={secret}",
             ],
             cwd=self.data,
+            env=_own_environ(),
             capture_output=True,
             text=True,
             check=False,
@@ -167,5 +173,14 @@ class Postgres(Server):
         lines = (self.data / "postmaster.pid").read_text().splitlines()
         return lines[:1] == [str(self.pid)] and [line.strip() for line in lines[7:]] == ["ready"]
 
-    def _environ(self) -> dict[str, str]:
-        return {name: "" for name in os.environ if name.startswith("PG")}
+    def _environ(self) -> dict[str, str | None]:
+        return dict.fromkeys(name for name in os.environ if _is_for_postgres(name))
+
+
+def _is_for_postgres(variable: str) -> bool:
+    """Tell whether PostgreSQL's programs would take it for a setting."""
+    return variable.startswith("PG")
+
+
+def _own_environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not _is_for_postgres(name)}

@@ -82,8 +82,8 @@ class Server(Process, ABC):
         """Make what the server needs beside an empty data folder."""
         return
 
-    def _environ(self) -> dict[str, str]:
-        """Return variables for its process, above those of this one."""
+    def _environ(self) -> dict[str, str | None]:
+        """Return variables for its process, above those of this one; None takes one away."""
         return {}
 
     def _leftovers(self) -> list[str]:
