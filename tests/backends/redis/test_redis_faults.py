@@ -424,6 +424,7 @@ async def test_a_lost_answer_is_asked_for_again_and_done_once(valkey: Valkey) ->
         backend = RedisKeyValue(f"redis://{proxy.address}/{database}", timeout=0.5)
         async with Stack(Retry(attempts=3)).over(backend) as store:
             assert await store.append("list", 1) == 1
+            assert await store.increment("another") == 1  # the server knows the script now
             for number in range(2, 6):
                 proxy.after_request("reset")
                 assert await store.append("list", number, idempotency=str(number)) == number
