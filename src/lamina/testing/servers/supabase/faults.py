@@ -9,6 +9,7 @@ from typing import Any, Final, final
 
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import refusal
+from lamina.testing.servers.supabase.shapes import list_of, object_of
 
 _HTML: Final = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
@@ -56,16 +57,16 @@ class Fault:
 class Faults:
     """The faults and counts of one project."""
 
-    waiting: list[Fault] = field(default_factory=list)
-    calls: Counter[str] = field(default_factory=Counter)
+    waiting: list[Fault] = field(default_factory=list[Fault])
+    calls: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, told: Any) -> None:
+    def add(self, told: object) -> None:
         """Add one fault, or a list of them.
 
         Raises:
             ValueError: It is none.
         """
-        faults = [_fault(each) for each in (told if isinstance(told, list) else [told])]
+        faults = [_fault(each) for each in (list_of(told) or [told])]
         self.waiting.extend(faults)
 
     def next(self, method: str, path: str) -> Fault | None:
@@ -87,8 +88,9 @@ class Faults:
         self.calls.clear()
 
 
-def _fault(told: Any) -> Fault:
-    if not isinstance(told, dict) or not told.keys() <= _NAMES:
+def _fault(sent: object) -> Fault:
+    told = object_of(sent)
+    if not isinstance(sent, dict) or not told.keys() <= _NAMES:
         msg = "a fault is an object with " + ", ".join(sorted(_NAMES))
         raise ValueError(msg)
     reset, preset = told.get("reset"), told.get("preset")
@@ -112,5 +114,5 @@ def _answer(told: dict[str, Any]) -> Answer | None:
     body = told.get("body", "")
     sent = body.encode() if isinstance(body, str) else _json(body)
     kind = "text/plain" if isinstance(body, str) else "application/json; charset=utf-8"
-    headers = {"Content-Type": kind, **(told.get("headers") or {})}
+    headers = {"Content-Type": kind, **object_of(told.get("headers"))}
     return Answer(int(told["status"]), sent, headers)

@@ -19,7 +19,7 @@ def about(work: Work) -> Answer:
         raise Refused(405, "PGRST117", message)
     tables = [f"/{name}" for within, name in work.schema.tables if within == work.within]
     calls = [f"/rpc/{name}" for within, name in work.schema.functions if within == work.within]
-    told = {
+    told: dict[str, object] = {
         "swagger": "2.0",
         "info": {"title": "standard public schema", "version": "12.2.12", "description": ""},
         "paths": {path: {} for path in ["/", *sorted(tables), *sorted(calls)]},

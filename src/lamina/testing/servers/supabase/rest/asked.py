@@ -80,7 +80,7 @@ class Order:
 class Level:
     """What is asked of one table: of the main one, or of one that is embedded."""
 
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list["Condition"])
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
@@ -97,7 +97,7 @@ class Asked:
     levels: dict[Path, Level] = field(default_factory=lambda: {(): Level()})
     columns: tuple[str, ...] | None = None
     on_conflict: tuple[str, ...] | None = None
-    arguments: list[tuple[str, str]] = field(default_factory=list)
+    arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     @property
     def top(self) -> Level:

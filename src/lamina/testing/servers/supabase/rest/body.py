@@ -1,5 +1,6 @@
 """Bodies of calls: rows as JSON, CSV or a form."""
 # ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
+# ruff: noqa: EM101, TRY003  # what is refused, is refused in the words of the real one
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from lamina.testing.servers.supabase.rest import quoting
 from lamina.testing.servers.supabase.rest.question import pairs
 from lamina.testing.servers.supabase.rest.refusal import invalid_body
+from lamina.testing.servers.supabase.shapes import list_of, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,18 +46,19 @@ def payload(body: bytes, kind: str, columns: tuple[str, ...] | None) -> Payload:
 def _from_json(body: bytes, columns: tuple[str, ...] | None) -> Payload:
     try:
         text = body.decode()
-        told = cast("Any", json.loads(text, parse_constant=_refuse))
+        told: object = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
-    rows = told if isinstance(told, list) else [told]
+    whole: object = told  # as it was before it is known to be a list
+    rows = list_of(whole) if isinstance(told, list) else [told]
     if not all(isinstance(row, dict) for row in rows):
         raise invalid_body()
     if not rows:
         return Payload(text, columns or (), empty=True)
-    names = rows[0].keys()
+    names = object_of(rows[0]).keys()
     if columns is not None:
         return Payload(text, columns)
-    if any(row.keys() != names for row in rows):
+    if any(object_of(row).keys() != names for row in rows):
         raise invalid_body("All object keys must match")
     return Payload(text, tuple(names))
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import quoting, ranges
@@ -14,6 +14,7 @@ from lamina.testing.servers.supabase.rest.question import pairs
 from lamina.testing.servers.supabase.rest.reads import page
 from lamina.testing.servers.supabase.rest.refusal import invalid_body
 from lamina.testing.servers.supabase.rest.selection import Selection
+from lamina.testing.servers.supabase.shapes import object_of
 
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.catalogue import Function
@@ -95,7 +96,7 @@ def _source(
         typed = ", ".join(f"{quoting.name(each.name)} {each.type}" for each in used)
         whence = f"json_to_record($1::text::json) AS pgrst_args ({typed}), LATERAL "
         called += f"({names})"
-        values = (json.dumps(given, ensure_ascii=False),)
+        values = (_sent(work) or json.dumps(given),)
     else:
         called += "()"
     column = "pgrst_call.*" if function.composite else "pgrst_call AS pgrst_scalar"
@@ -104,6 +105,16 @@ def _source(
     return f"SELECT pgrst_call.pgrst_scalar FROM {whence}{called} AS pgrst_call (pgrst_scalar)", (
         values
     )
+
+
+def _sent(work: Work) -> str | None:
+    """Return the arguments as they were sent, if as JSON: numbers keep all their digits."""
+    as_json = _kind(work) in {"", "application/json"}
+    return _decoded(work.call.body) if work.call.method == "POST" and as_json else None
+
+
+def _kind(work: Work) -> str:
+    return work.call.header("Content-Type").partition(";")[0].strip().lower()
 
 
 def _decoded(body: bytes) -> str:
@@ -117,16 +128,16 @@ def arguments(work: Work) -> dict[str, Any]:
     """Return the arguments that a call names; empty if it names none."""
     if work.call.method != "POST":
         return _repeated(work.asked.arguments)
-    kind = work.call.header("Content-Type").partition(";")[0].strip().lower()
+    kind = _kind(work)
     if kind == "application/x-www-form-urlencoded":
         return _repeated(pairs(_decoded(work.call.body)))
     if kind not in {"", "application/json"} or not work.call.body.strip():
         return {}
     try:
-        told = cast("Any", json.loads(work.call.body.decode()))
+        told: object = json.loads(work.call.body.decode())
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
-    return told if isinstance(told, dict) else {}
+    return object_of(told)
 
 
 def _repeated(told: list[tuple[str, str]]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Table:
 
     schema: str
     name: str
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict[str, Column])
     key: tuple[str, ...] = ()
     kind: str = "r"
 

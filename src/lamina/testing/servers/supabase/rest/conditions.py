@@ -50,6 +50,7 @@ def where(source: Source, conditions: Sequence[Condition], more: Iterable[str] =
 
 
 def condition(source: Source, asked: Condition) -> str:
+    """Return one condition."""
     if isinstance(asked, Tree):
         members = f" {asked.joined.upper()} ".join(condition(source, m) for m in asked.members)
         return f"{'NOT ' if asked.negated else ''}({members})"

@@ -42,6 +42,8 @@ async def answer(project: Project, call: Call, max_rows: int | None) -> Answer:
         return await _answer(project, call, max_rows)
     except Refused as refused:
         return refusing(refused)
+    except RecursionError:
+        return refusing(Refused(400, "PGRST100", "too deeply nested"))
 
 
 def refusing(refused: Refused) -> Answer:

@@ -1,5 +1,7 @@
 """Which of the functions of a name is meant."""
 
+# ruff: noqa: EM102  # what is refused, is refused in the words of the real one
+
 from __future__ import annotations
 
 import difflib

@@ -1,5 +1,7 @@
 """Read a whole query string."""
 
+# ruff: noqa: EM101, TRY003  # what is refused, is refused in the words of the real one
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final

@@ -38,14 +38,17 @@ def unparsable(what: str, text: str, column: int, details: str) -> Refused:
 
 
 def invalid_body(message: str = "Empty or invalid json") -> Refused:
+    """Refuse a body."""
     return Refused(400, "PGRST102", message)
 
 
 def range_not_satisfiable(details: str) -> Refused:
+    """Refuse which rows are asked for."""
     return Refused(416, "PGRST103", "Requested range not satisfiable", details)
 
 
 def not_embedded(name: str) -> Refused:
+    """Refuse to speak of rows inside that are not selected."""
     return Refused(
         400,
         "PGRST108",
@@ -56,6 +59,7 @@ def not_embedded(name: str) -> Refused:
 
 
 def not_one_row(count: int) -> Refused:
+    """Refuse to give one of *count* rows."""
     return Refused(
         406,
         "PGRST116",
@@ -70,16 +74,19 @@ def nothing_there() -> Refused:
 
 
 def no_column(table: str, column: str) -> Refused:
+    """Refuse a column that the table has not."""
     message = f"Could not find the '{column}' column of '{table}' in the schema cache"
     return Refused(400, "PGRST204", message)
 
 
 def bad_token(message: str) -> Refused:
+    """Refuse a token."""
     told = f'Bearer error="invalid_token", error_description={json.dumps(message)}'
     return Refused(401, "PGRST301", message, headers={"WWW-Authenticate": told})
 
 
 def unreachable() -> Refused:
+    """Tell that the database cannot be reached."""
     return Refused(
         503,
         "PGRST002",
@@ -89,6 +96,7 @@ def unreachable() -> Refused:
 
 
 def connection_lost(details: str) -> Refused:
+    """Tell that the database went away in the middle."""
     return Refused(
         503,
         "PGRST001",
@@ -99,4 +107,5 @@ def connection_lost(details: str) -> Refused:
 
 
 def pool_exhausted() -> Refused:
+    """Tell that no connection became free in time."""
     return Refused(504, "PGRST003", "Timed out acquiring connection from connection pool.")

@@ -28,7 +28,7 @@ class Scanner:
     def __init__(self, what: str, text: str) -> None:
         self.what = what
         self.text = text
-        self.at = 0
+        self.at: int = 0
 
     def refuse(self, expecting: str = "", *, at: int | None = None) -> NoReturn:
         place = self.at if at is None else at

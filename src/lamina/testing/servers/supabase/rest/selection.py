@@ -22,10 +22,10 @@ class _Row:
     """What one select is made of."""
 
     table: str
-    columns: list[str] = field(default_factory=list)
-    joins: list[str] = field(default_factory=list)
-    embedded: dict[str, Source] = field(default_factory=dict)
-    many: set[str] = field(default_factory=set)
+    columns: list[str] = field(default_factory=list[str])
+    joins: list[str] = field(default_factory=list[str])
+    embedded: dict[str, Source] = field(default_factory=dict[str, Source])
+    many: set[str] = field(default_factory=set[str])
 
 
 @final

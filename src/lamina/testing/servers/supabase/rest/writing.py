@@ -10,6 +10,7 @@ from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import body, quoting
 from lamina.testing.servers.supabase.rest.refusal import Refused, no_column, nothing_there
 from lamina.testing.servers.supabase.rest.selection import Selection
+from lamina.testing.servers.supabase.shapes import list_of, object_of
 
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.catalogue import Column
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def applied(work: Work, *more: str) -> dict[str, str]:
+    """Return the header that tells which preferences were honoured."""
     return work.prefer.applied(
         *more, "return", "count", "tx", "handling", "timezone", "max-affected"
     )
@@ -29,6 +31,7 @@ def payload(work: Work) -> body.Payload:
 
 
 def columns_of(work: Work, rows: body.Payload) -> list[Column]:
+    """Return the columns that are written."""
     table = work.table
     if table is None and rows.names:
         raise nothing_there()
@@ -39,6 +42,7 @@ def columns_of(work: Work, rows: body.Payload) -> list[Column]:
 
 
 def needed(work: Work) -> tuple[str, ...]:
+    """Return the names of the columns that the answer needs."""
     told = work.prefer.get("return")
     if told == "representation":
         return Selection(work.schema, work.within, work.asked).needed(work.name)
@@ -48,10 +52,12 @@ def needed(work: Work) -> tuple[str, ...]:
 
 
 def star(name: str) -> str:
+    """Quote a name that may mean all columns."""
     return "*" if name == "*" else quoting.name(name)
 
 
 def returning(work: Work) -> str:
+    """Return what the change gives back."""
     names = needed(work)
     if not names:
         return " RETURNING 1"
@@ -59,6 +65,7 @@ def returning(work: Work) -> str:
 
 
 async def run(work: Work, source: str, *values: object) -> Outcome:
+    """Run a change, and undo it if it touches more rows than are allowed."""
     full = work.prefer.get("return") == "representation"
     rows = "SELECT * FROM pgrst_source"
     if full:
@@ -74,6 +81,7 @@ async def run(work: Work, source: str, *values: object) -> Outcome:
 
 
 def answer_to(work: Work, outcome: Outcome, status: int) -> Answer:
+    """Begin the answer to a change."""
     answer = Answer(status)
     if work.prefer.get("return") == "representation":
         answer.headers["Content-Type"] = work.media.name
@@ -85,9 +93,9 @@ def answer_to(work: Work, outcome: Outcome, status: int) -> Answer:
 
 def _location(work: Work, outcome: Outcome) -> dict[str, str]:
     key = work.table.key if work.table else ()
-    rows = json.loads(outcome.body)
-    row = rows if isinstance(rows, dict) else (rows[0] if len(rows) == 1 else None)
-    if row is None or not key:
+    rows: object = json.loads(outcome.body)
+    row = object_of(rows) or (object_of(list_of(rows)[0]) if outcome.page == 1 else {})
+    if not row or not key:
         return {}
     told = "&".join(f"{quote(name)}=eq.{quote(str(row[name]))}" for name in key)
     return {"Location": f"/{quote(work.name)}?{told}"}

@@ -1,5 +1,7 @@
 """Downloads, whole or in part."""
 
+# ruff: noqa: EM101, TRY003  # what is refused, is refused in the words of the real one
+
 from __future__ import annotations
 
 import re
@@ -10,6 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from lamina.testing.servers.supabase.shapes import object_of
 from lamina.testing.servers.supabase.storage import problems
 from lamina.testing.servers.supabase.storage.objects import find, info
 
@@ -48,7 +51,7 @@ async def public(place: Place, begin: int, *, told: bool = False) -> web.StreamR
 
 async def send(place: Place, found: dict[str, Any]) -> web.StreamResponse:
     """Answer the bytes of an object."""
-    metadata = found["metadata"] or {}
+    metadata = object_of(found["metadata"])
     headers = _headers(place, found, metadata)
     if _is_known(place, found, headers["ETag"]):
         return web.Response(status=304, headers=headers)

@@ -1,5 +1,6 @@
 """Objects that are there: info, list, remove, move and copy."""
 # ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
+# ruff: noqa: EM101, EM102, TRY003  # what is refused, is refused in the words of the real one
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
+from lamina.testing.servers.supabase.shapes import list_of, object_of
 from lamina.testing.servers.supabase.storage import problems
 from lamina.testing.servers.supabase.storage.names import check_key
 from lamina.testing.servers.supabase.storage.place import TIME
@@ -50,7 +52,7 @@ async def find(place: Place, bucket: str, key: str, who: Caller | None) -> dict[
 
 def info(found: dict[str, Any]) -> dict[str, Any]:
     """Return what is told of an object."""
-    metadata = found["metadata"] or {}
+    metadata = object_of(found["metadata"])
     return {
         "id": found["id"],
         "name": found["name"],
@@ -71,7 +73,7 @@ async def listed(place: Place) -> list[dict[str, Any]]:
     told = await place.json()
     prefix = str(told.get("prefix") or "")
     prefix = prefix + "/" if prefix and not prefix.endswith("/") else prefix
-    sort = told.get("sortBy") or {}
+    sort = object_of(told.get("sortBy"))
     column = sort.get("column") if sort.get("column") in _SORTED else "name"
     order = "DESC" if str(sort.get("order")).lower() == "desc" else "ASC"
     depth = prefix.count("/") + 1
@@ -86,12 +88,21 @@ async def listed(place: Place) -> list[dict[str, Any]]:
         f" AND array_length(path_tokens, 1) = $3 ORDER BY {column} {order})"
         ") AS every LIMIT $4 OFFSET $5"
     )
-    limit = 100 if told.get("limit") is None else int(told["limit"])
+    limit, offset = _count(told, "limit", 100), _count(told, "offset", 0)
     like = _escaped(prefix + str(told.get("search") or "")) + "%"
     async with place.transaction(place.who()) as connection:
         bucket = place.path[2]
-        rows = await connection.fetch(sql, bucket, like, depth, limit, int(told.get("offset") or 0))
+        rows = await connection.fetch(sql, bucket, like, depth, limit, offset)
     return [whole(row) for row in rows]
+
+
+def _count(told: dict[str, Any], name: str, default: int) -> int:
+    given = told.get(name)
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 1 << 31:
+        raise problems.invalid(f"body/{name} must be integer")
+    return given
 
 
 def _escaped(text: str) -> str:
@@ -100,13 +111,14 @@ def _escaped(text: str) -> str:
 
 async def remove(place: Place) -> list[dict[str, Any]]:
     """Delete the objects that a body names; return those that were there."""
-    names = (await place.json()).get("prefixes")
-    if not isinstance(names, list) or not names:
+    names = list_of((await place.json()).get("prefixes"))
+    if not names:
         raise problems.invalid("body/prefixes must NOT have fewer than 1 items")
     return await _remove(place, place.path[1], [str(name) for name in names])
 
 
 async def remove_one(place: Place) -> dict[str, Any]:
+    """Delete one object."""
     if not await _remove(place, place.path[1], [place.key(2)]):
         raise problems.no_object()
     return {"message": "Successfully deleted"}
@@ -136,6 +148,7 @@ async def _between(place: Place) -> tuple[str, str, str, str]:
 
 
 async def move(place: Place) -> dict[str, Any]:
+    """Give an object another name."""
     bucket, source, to, key = await _between(place)
     who = place.who()
     await find(place, bucket, source, who)
@@ -154,6 +167,7 @@ async def move(place: Place) -> dict[str, Any]:
 
 
 async def copy(place: Place) -> dict[str, Any]:
+    """Store an object under another name, too."""
     bucket, source, to, key = await _between(place)
     who = place.who()
     over = place.request.headers.get("x-upsert", "").lower() == "true"

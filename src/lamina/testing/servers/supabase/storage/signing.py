@@ -1,5 +1,6 @@
 """URLs that let anybody download or upload one object for a while."""
 # ruff: noqa: S608  # names and values come quoted by `quoting`, or are bound
+# ruff: noqa: EM101, TRY003  # what is refused, is refused in the words of the real one
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import jwt
 
 from lamina.testing.servers.supabase.access import BadToken, read
+from lamina.testing.servers.supabase.shapes import list_of
 from lamina.testing.servers.supabase.storage import problems, uploads
 from lamina.testing.servers.supabase.storage.downloads import send
 from lamina.testing.servers.supabase.storage.names import check_key
@@ -53,7 +55,7 @@ async def sign_many(place: Place) -> list[dict[str, Any]]:
     """Return the URLs of many objects."""
     bucket, told = place.path[2], await place.json()
     seconds, who = _seconds(told), place.who()
-    names = [str(name) for name in told.get("paths") or []]
+    names = [str(name) for name in list_of(told.get("paths"))]
     async with place.transaction(who) as connection:
         query = "SELECT name FROM storage.objects WHERE bucket_id = $1 AND name = ANY ($2)"
         there = {row["name"] for row in await connection.fetch(query, bucket, names)}

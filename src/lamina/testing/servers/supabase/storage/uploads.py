@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import BodyPartReader
 
+from lamina.testing.servers.supabase.shapes import object_of
 from lamina.testing.servers.supabase.storage import problems
 from lamina.testing.servers.supabase.storage.names import check_key
 
@@ -198,10 +199,10 @@ def _metadata(got: Received) -> dict[str, Any]:
 
 def _parsed(text: str | bytes) -> dict[str, Any] | None:
     try:
-        told = json.loads(text)
+        told: object = json.loads(text)
     except ValueError:
         return None
-    return told if isinstance(told, dict) else None
+    return object_of(told) or None
 
 
 def _json(told: dict[str, Any] | None) -> str | None:
