@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final, final
 
 from asyncpg.prepared_stmt import PreparedStatement
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
 _LONGEST_PAGE: Final = 10_000
 _AT_ONCE: Final = 8 * 2**20  # bytes of values in one statement, about
-_PURGE_EVERY: Final = 512  # writes
+_PURGE_EVERY: Final = 512  # writes, or
+_PURGE_AFTER: Final = 60.0  # seconds
 _PURGED: Final = 1_000  # rows at once
 _TRIES: Final = 20
 
@@ -85,6 +87,7 @@ class PostgresKeyValue(KeyValueBackend):
         self._appends = Appends(self._pool, self._sql)
         self._run = self._pool.run
         self._writes = 0
+        self._due = math.inf
 
     async def open(self) -> None:
         tables = Tables("keyvalue", 1, self.schema)
@@ -210,8 +213,13 @@ class PostgresKeyValue(KeyValueBackend):
     def _writing(self) -> None:
         """Have a few expired rows deleted now and then, beside the calls."""
         self._writes += 1
-        if self._writes % _PURGE_EVERY == 1 and self.runtime.has_room():
-            self.runtime.spawn(self._purge(), "delete what has expired")
+        now = self.runtime.now()
+        if self._due == math.inf:  # the first
+            self._due = now + _PURGE_AFTER
+        elif self._writes >= _PURGE_EVERY or now >= self._due:
+            self._writes, self._due = 0, now + _PURGE_AFTER
+            if self.runtime.has_room():
+                self.runtime.spawn(self._purge(), "delete what has expired")
 
     async def _purge(self) -> None:
         await self._run(PreparedStatement.fetchval, self._sql.purge, _PURGED)
