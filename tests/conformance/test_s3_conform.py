@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.server
 class TestS3Media(MediaContract):
     examples = 5
+    sweep_points = 30
     racers = 20  # losers of a conditional write queue for seconds
 
     @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ class InProjects:
     """Gives each backend a project of its own."""
 
     examples = 5
+    sweep_points = 30
 
     @pytest.fixture(autouse=True)
     def _server(self, supabase: Supabase) -> None:

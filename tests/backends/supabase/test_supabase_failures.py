@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from lamina import Stack
-from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
 from lamina.backends.http import HTTP
+from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
 from lamina.backends.supabase.failures import FAILURES, NoObject, PastEnd
 from lamina.domains.documents import Documents, Write
 from lamina.domains.media import Media
