@@ -37,16 +37,21 @@ class OnDisk:
 
 
 class TestMemoryKeyValue(KeyValueContract):
+    examples = 300
+
     def backend(self) -> MemoryKeyValue:
         return MemoryKeyValue()
 
 
 class TestMemoryDocuments(DocumentsContract):
+    examples = 150
+
     def backend(self) -> MemoryDocuments:
         return MemoryDocuments()
 
 
 class TestMemoryVectors(VectorsContract):
+    examples = 150
     dimension = _EMBEDDER.dimension
 
     def backend(self) -> MemoryVectors:
@@ -61,8 +66,15 @@ class TestMemoryVectorsByDot(VectorsContract):
 
 
 class TestMemoryMedia(MediaContract):
+    examples = 150
+    upload_points = None
+
     def backend(self) -> MemoryMedia:
-        return MemoryMedia()
+        self._last = MemoryMedia()
+        return self._last
+
+    async def unfinished(self) -> int:
+        return len(self._last._uploads)
 
 
 class TestSqliteKeyValue(OnDisk, KeyValueContract):

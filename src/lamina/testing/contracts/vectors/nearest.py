@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -36,6 +37,14 @@ SCORES: Final[dict[str, Callable[[Sequence[float], Sequence[float]], float]]] = 
 }
 
 
+@lru_cache(maxsize=2048)
+def _unit(dimension: int, seed: int) -> Vector:
+    rng = random.Random(seed)
+    drawn = [rng.gauss(0, 1) for _ in range(dimension)]
+    length = math.sqrt(_dot(drawn, drawn))
+    return Vector.of(number / length for number in drawn)
+
+
 class NearestVectors(BackendContract[Vectors]):
     """Searches by vector, with filters."""
 
@@ -43,10 +52,7 @@ class NearestVectors(BackendContract[Vectors]):
 
     def numbers(self, seed: int) -> Vector:
         """Return a vector of length 1, the same for the same *seed*."""
-        rng = random.Random(seed)
-        drawn = [rng.gauss(0, 1) for _ in range(self.dimension)]
-        length = math.sqrt(_dot(drawn, drawn))
-        return Vector.of(number / length for number in drawn)
+        return _unit(self.dimension, seed)
 
     async def filled(self, store: Vectors, count: int) -> dict[str, Vector]:
         """Store *count* records whose metadata repeats ``METADATA``."""
