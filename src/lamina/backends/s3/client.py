@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:[!-~]{1,250}")
+_KEY: Final = re.compile(r"[!-~]+")
 _URL: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 
 
@@ -136,6 +137,7 @@ class Client:
                 config=config,
             )
         )
+        made.meta.events.register("before-parameter-build.s3", _stay)
         return made
 
     def _prepared(self) -> tuple[Any, Any]:
@@ -149,15 +151,27 @@ class Client:
         loader = session._session.get_component("data_loader")  # noqa: SLF001  # read ahead
         loader.load_service_model("s3", "service-2", api_version=None)
         loader.load_service_model("s3", "endpoint-rule-set-1", api_version=None)
+        for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+            loader.load_data(name)
+        style = {"addressing_style": "path"} if self._endpoint else {}
         config = AioConfig(
             connect_timeout=self._connect_timeout,
             read_timeout=self._timeout,
             max_pool_connections=self._connections,
             retries={"total_max_attempts": 1},
-            s3={"addressing_style": "path"} if self._endpoint else None,
+            signature_version="s3v4",  # signed URLs would have version 2 without
+            s3={"payload_signing_enabled": False, **style},  # the signed SHA-256 vouches for it
+            request_checksum_calculation="when_required",  # we give ours, and look ourselves
+            response_checksum_validation="when_required",
+            proxies={},
             http_session_cls=OnceSession,
         )
         return session, config
+
+
+def _stay(*, context: dict[str, Any], **_: object) -> None:
+    """Keep the client from asking another region by itself."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _check(
@@ -171,4 +185,10 @@ def _check(
         raise StackError(msg)
     if (keys[0] is None) != (keys[1] is None):
         msg = "access_key and secret_key go together"
+        raise StackError(msg)
+    if not all(each is None or _KEY.fullmatch(each) for each in keys):
+        msg = "access_key, secret_key and session_token must be printable ASCII without spaces"
+        raise StackError(msg)
+    if keys[2] is not None and keys[0] is None:
+        msg = "session_token goes with access_key and secret_key"
         raise StackError(msg)

@@ -178,6 +178,8 @@ def _answered(error: boto.ClientError, now: float) -> StorageError:
     if name is None:
         name = "failed" if status >= 500 else "refused" if status >= 400 else "not understood"
     headers = cast("Mapping[str, str]", meta.get("HTTPHeaders", {}))
+    if status == 400 and not code and "x-amz-bucket-region" in headers:  # to HEAD, without a body
+        name = "elsewhere"
     wait = seconds_of(headers.get("retry-after"), now)
     return FAILURES[name].error(detail=_shown(code, status), retry_after=wait)
 

@@ -75,6 +75,7 @@ class Label:
             "u": self.token,
         }
         text = json.dumps({field: one for field, one in told.items() if one}, separators=(",", ":"))
+        text = text.replace("\x7f", "\\u007f")  # which JSON takes, and a header does not
         if len(text) > _ROOM:
             msg = f"metadata with {len(text)} bytes is more than the {_ROOM} that S3 keeps"
             raise Invalid(msg)
@@ -144,6 +145,18 @@ class Stored:
         label = self.label or Label(key, self.type)
         moment = self.modified if label.modified is None else label.modified
         return Info(key, self.size, self.etag, label.type, metadata_of(label.metadata), moment)
+
+
+def text_of(told: Any, field: str) -> str:
+    """Return a text that an answer must have: a gateway's page has none.
+
+    Raises:
+        Corrupt: It has not.
+    """
+    found = told.get(field)
+    if not isinstance(found, str) or not found:
+        raise _damaged()
+    return found
 
 
 def bare(etag: str) -> str:

@@ -21,12 +21,20 @@ _AT_ONCE: Final = 16
 
 
 async def listed(client: Client, names: Names, op: ListObjects, runtime: Runtime) -> Page[Info]:
-    """Return one page; an object that is deleted meanwhile is left out."""
+    """Return one page; an object that is deleted meanwhile is left out.
+
+    Raises:
+        StorageError: What a failure becomes.
+    """
+    from lamina.backends.s3.failures import FAILURES
+
     asked: Any = {"Prefix": names.stem(op.scope, op.prefix), "MaxKeys": min(op.limit, _MOST)}
     if op.cursor is not None:
         asked["ContinuationToken"] = op.cursor  # not every server goes on in order after a key
     with client.asking():
         told = await client.s3.list_objects_v2(Bucket=client.bucket, **asked)
+    if "IsTruncated" not in told:  # a gateway's page, which reads like an empty listing
+        raise FAILURES["not understood"].error()
     found = [str(one.get("Key", "")) for one in told.get("Contents", [])]
     following = told.get("NextContinuationToken") if told.get("IsTruncated") else None
     begin, inner = names.begin(op.scope), "" if op.scope else names.kept("s")

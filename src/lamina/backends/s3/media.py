@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final, final
 
 from lamina.backend import serves
 from lamina.backends.s3.client import Client
-from lamina.backends.s3.labels import Label, Stored, bare, in_base64
+from lamina.backends.s3.labels import Label, Stored, bare, in_base64, text_of
 from lamina.backends.s3.listing import listed
 from lamina.backends.s3.names import names_of
 from lamina.backends.s3.uploads import Uploads
+from lamina.capabilities import Capabilities
 from lamina.domains.media import (
     Abort,
     Begin,
@@ -38,6 +41,7 @@ _SMALL: Final = 64 * 1024
 
 _LONGEST_SIGNED: Final = 7 * 86_400
 _LONGEST_PREFIX: Final = 256
+_PREFIX: Final = re.compile(r"(?:(?!\.+(?:/|$))[A-Za-z0-9!_.()-]+(?:/|$))*")
 _TRIES: Final = 5
 
 
@@ -75,8 +79,11 @@ class S3Media(MediaBackend):
         timeout: float = 60.0,
         connect_timeout: float = 5.0,
     ) -> None:
-        if len(prefix.encode()) > _LONGEST_PREFIX or "//" in prefix or prefix.startswith("/"):
-            msg = f"prefix must be at most {_LONGEST_PREFIX} bytes, without empty segments"
+        if len(prefix) > _LONGEST_PREFIX or not _PREFIX.fullmatch(prefix):
+            msg = (
+                f"prefix must be at most {_LONGEST_PREFIX} letters, digits and '!_.()-' "
+                "in segments that '/' parts, of which none is empty or dots alone"
+            )
             raise StackError(msg)
         self.conditional = conditional
         self._names = names_of(prefix)
@@ -90,6 +97,14 @@ class S3Media(MediaBackend):
             connect_timeout=connect_timeout,
         )
         self._uploads = Uploads(self._client)
+
+    def capabilities(self) -> Capabilities:
+        """Return what it serves: conditions, unless they are switched off."""
+        served = super().capabilities()
+        if self.conditional:
+            return served
+        less = {op: replace(served.ops[op], features=frozenset[str]()) for op in (Put, Finish)}
+        return Capabilities({**served.ops, **less})
 
     async def open(self) -> None:
         """Connect, and see that the bucket is there.
@@ -110,7 +125,7 @@ class S3Media(MediaBackend):
 
     @serves(ReadRange)
     async def read_range(self, op: ReadRange) -> Chunk | None:
-        from lamina.backends.s3.failures import NoObject, PastEnd
+        from lamina.backends.s3.failures import FAILURES, NoObject, PastEnd
 
         check_range(op, op.etag or "")
         name = self._names.name(op.scope, op.key)
@@ -128,6 +143,9 @@ class S3Media(MediaBackend):
         except PastEnd:
             return await self._none_left(op, name)
         found = Stored.of(told)
+        check_range(op, found.etag)  # some servers overlook the condition, or the range
+        if len(data) != max(min(op.length, found.size - op.start), 0):
+            raise FAILURES["not understood"].error()
         await _check_whole(found, data)
         return Chunk(data, found.info(op.key))
 
@@ -146,7 +164,7 @@ class S3Media(MediaBackend):
                 ChecksumSHA256=in_base64(digest),
                 **conditions,
             )
-        return Stored(len(op.data), bare(told["ETag"]), op.type, 0.0, label).info(op.key)
+        return Stored(len(op.data), bare(text_of(told, "ETag")), op.type, 0.0, label).info(op.key)
 
     @serves(Begin)
     async def begin(self, op: Begin) -> str:

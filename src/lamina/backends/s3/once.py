@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+_TIMES: Final = 3
+"""How often the longest wait for an answer a request may take with all its bytes."""
 
 _LOST: Final = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
@@ -18,9 +23,10 @@ class Lost(aiohttp.ClientPayloadError):
 
 
 class OnceSession(AIOHTTPSession):
-    """The client's own session, but that it never sends a request again.
+    """The client's own session, but that it never sends a request again, or elsewhere.
 
-    It also bounds the wait for a free connection.
+    It also bounds the wait for a free connection, and how long a request may take in all: a
+    server that reads no more would hold up a write forever.
     """
 
     async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
@@ -31,6 +37,7 @@ class OnceSession(AIOHTTPSession):
             made = aiohttp.ClientSession(
                 connector=getattr(self, "_create_connector")(proxy_url),  # noqa: B009  # as above
                 timeout=aiohttp.ClientTimeout(
+                    total=_TIMES * (times.sock_read or 0.0),
                     connect=times.sock_read,
                     sock_connect=times.sock_connect,
                     sock_read=times.sock_read,
@@ -39,8 +46,21 @@ class OnceSession(AIOHTTPSession):
                 auto_decompress=False,
                 middlewares=(_once,),
             )
-            sessions[proxy_url] = await inner["_exit_stack"].enter_async_context(made)
+            entered = await inner["_exit_stack"].enter_async_context(made)
+            sessions[proxy_url] = cast("aiohttp.ClientSession", _Straight(entered))
         return sessions[proxy_url]
+
+
+@final
+class _Straight:
+    """A session that follows no redirect: the request was signed for one place."""
+
+    def __init__(self, inner: aiohttp.ClientSession) -> None:
+        self._inner = inner
+
+    def request(self, method: str, **asked: Any) -> Awaitable[ClientResponse]:
+        """Ask once, and take what comes."""
+        return self._inner.request(method, allow_redirects=False, **asked)
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -6,7 +6,7 @@ import re
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, final
 
-from lamina.backends.s3.labels import Label, Stored, bare, in_base64
+from lamina.backends.s3.labels import Label, Stored, bare, in_base64, text_of
 from lamina.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Uploads:
                 Metadata=label.kept(cut=cut),
                 ChecksumAlgorithm="SHA256",
             )
-        return f"{token}-{told['UploadId']}"
+        return f"{token}-{text_of(told, 'UploadId')}"
 
     async def put_part(self, op: PutPart, name: str, digest: str) -> str:
         """Write one part with that *digest*; return its digest and etag.
@@ -60,7 +60,7 @@ class Uploads:
                 Body=op.data,
                 ChecksumSHA256=in_base64(digest),
             )
-        return f"{digest}-{bare(told['ETag'])}"
+        return f"{digest}-{bare(text_of(told, 'ETag'))}"
 
     async def finish(self, op: Finish, name: str, conditions: Any) -> Stored:
         """Make the object; asked again, tell what the first time made.
