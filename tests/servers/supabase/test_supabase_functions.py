@@ -141,3 +141,37 @@ def test_policies_decide_what_is_seen(supabase: Any) -> None:
         assert len(service.get("/note").json()) == 1
         assert anon.get("/note").json() == []
         assert anon.post("/note", json={"id": 3}).status_code == 401
+
+
+def test_a_function_finds_what_is_beside_it_in_its_schema(supabase: Any) -> None:
+    project = supabase.project("""
+        CREATE SCHEMA side;
+        CREATE TABLE side.t (n int);
+        INSERT INTO side.t VALUES (7);
+        CREATE FUNCTION side.n() RETURNS int LANGUAGE plpgsql
+            AS $$ BEGIN RETURN (SELECT n FROM t); END $$;
+        GRANT USAGE ON SCHEMA side TO service_role;
+        GRANT SELECT ON side.t TO service_role;
+    """)
+    with Rest(project, project.service_key) as rest:
+        assert rest.post("/rpc/n", headers={"Content-Profile": "side"}).json() == 7
+
+
+def test_times_are_shown_in_the_zone_that_is_preferred(rest: Rest) -> None:
+    told = prefer("timezone=Europe/Berlin")
+    answer = rest.get("/person?select=made&id=eq.1", headers=told)
+    assert answer.json() == [{"made": "2024-01-02T01:00:00+01:00"}]
+    assert answer.headers["Preference-Applied"] == "timezone=Europe/Berlin"
+
+    answer = rest.get("/person?select=made&id=eq.1", headers=prefer("timezone=No/Where"))
+    assert answer.json() == [{"made": "2024-01-02T00:00:00+00:00"}]
+    strict = prefer("handling=strict", "timezone=No/Where")
+    assert rest.get("/person", headers=strict).json()["code"] == "PGRST122"
+
+
+def test_numbers_keep_all_their_digits(rest: Rest) -> None:
+    kind = {"Content-Type": "application/json"}
+
+    answer = rest.post("/rpc/echo", content='{"n": 1.10000000000000000001}', headers=kind)
+
+    assert answer.text == '{"n": 1.10000000000000000001}'

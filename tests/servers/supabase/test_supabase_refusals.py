@@ -28,6 +28,9 @@ GETS: dict[str, tuple[int, str, str]] = {
         *(400, "PGRST100"),
         '"failed to parse filter (not.foo.1)" (line 1, column 5)',
     ),
+    "/person?id=eq()": (400, "PGRST100", '"failed to parse filter (eq())" (line 1, column 4)'),
+    "/person?id=in().1": (400, "PGRST100", '"failed to parse filter (in().1)" (line 1, column 3)'),
+    "/person?id=in.1": (400, "PGRST100", '"failed to parse filter (in.1)" (line 1, column 4)'),
     "/person?id=is.7": (400, "PGRST100", '"failed to parse filter (is.7)" (line 1, column 4)'),
     "/person?select=id)": (
         *(400, "PGRST100"),

@@ -110,6 +110,11 @@ class Catalogue:
         self._known: tuple[int, Schema] | None = None
         self._reading = asyncio.Lock()
 
+    @property
+    def first(self) -> str:
+        """The schema that is meant when none is told."""
+        return self._exposed[0] if self._exposed else "public"
+
     async def schema(self, connection: asyncpg.Connection[Any], changes: int) -> Schema:
         """Return the schema as of the change *changes*."""
         async with self._reading:

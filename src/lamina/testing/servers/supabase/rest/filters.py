@@ -40,6 +40,7 @@ SEARCHES: Final = {
     "wfts": "websearch_to_tsquery",
 }
 _OTHERS: Final = ("in", "is", "isdistinct")
+_ALL: Final = (*QUANTIFIABLE, *PLAIN, *SEARCHES, *_OTHERS)
 _OPERATOR: Final = re.compile(r"([a-z]+)(?:\(([^()]*)\))?\.")
 _IS: Final = re.compile(r"(null|true|false|unknown)(?=[,)]|$)", re.IGNORECASE)
 _ARRAY: Final = re.compile(r"\{[^{}]*\}(?=[,)]|$)")
@@ -108,8 +109,9 @@ def _compared(scanner: Scanner, field: Field, value: Callable[[], str]) -> Filte
     begin = scanner.at
     found = scanner.match(_OPERATOR)
     if found is None or not _known(found[1], found[2]):
-        expecting = "operator (eq, gt, ...)"
-        scanner.refuse(expecting if negated else f'"not" or {expecting}', at=begin)
+        at = begin + _understood(scanner.text[begin:])
+        nothing = at == begin and not negated
+        scanner.refuse(('"not" or ' if nothing else "") + "operator (eq, gt, ...)", at=at)
     operator, more = found[1], found[2]
     if operator == "in":
         return Filter(field, operator, _list(scanner), negated)
@@ -121,6 +123,16 @@ def _compared(scanner: Scanner, field: Field, value: Callable[[], str]) -> Filte
     if operator in SEARCHES:
         return Filter(field, operator, value(), negated, config=more)
     return Filter(field, operator, value(), negated, quantifier=more)
+
+
+def _understood(text: str) -> int:
+    """Return how many characters there are before the first that fits no operator."""
+    names = [each for each in _ALL if text.startswith(each)]
+    if not names:
+        return 0
+    name = max(names, key=len)
+    open_ = text[len(name) :].startswith("(") and (name in QUANTIFIABLE or name in SEARCHES)
+    return len(name) + open_
 
 
 def _known(operator: str, more: str | None) -> bool:

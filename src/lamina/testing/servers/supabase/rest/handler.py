@@ -9,7 +9,7 @@ import asyncpg
 
 from lamina.testing.servers.supabase.connections import Down, TooBusy
 from lamina.testing.servers.supabase.message import Answer
-from lamina.testing.servers.supabase.rest import calls, changes, inserts, reads, refusal
+from lamina.testing.servers.supabase.rest import calls, changes, inserts, quoting, reads, refusal
 from lamina.testing.servers.supabase.rest.about import about
 from lamina.testing.servers.supabase.rest.failing import refusal_of
 from lamina.testing.servers.supabase.rest.media import media
@@ -79,13 +79,14 @@ async def _within(
     try:
         schema = await _become(project, connection, call)
         work = _work(connection.bare, schema, call, max_rows)
+        await _at_home(work)
         found = await _carry_out(work)
         if work.prefer.get("tx") == "rollback":
             await transaction.rollback()
         else:
             await transaction.commit()
         return found
-    except BaseException:
+    except Exception:
         if not connection.bare.is_closed() and connection.bare.is_in_transaction():
             await transaction.rollback()
         raise
@@ -94,13 +95,17 @@ async def _within(
 async def _become(project: Project, connection: Connection, call: Call) -> Schema:
     headers = json.dumps({name.lower(): value for name, value in call.headers.items()})
     role, told = call.caller.role, call.caller.told()
-    path = "public, extensions"
+    path = f"{quoting.name(_profile(call) or project.catalogue.first)}, public, extensions"
     changes_, settings = await connection.become(
         role, told, call.method, f"/{call.path}", headers, path
     )
     schema = await project.catalogue.schema(connection.bare, changes_)
     await _apply(connection.bare, settings)
     return schema
+
+
+def _profile(call: Call) -> str:
+    return call.header("Accept-Profile" if call.method in _READS else "Content-Profile")
 
 
 async def _apply(bare: asyncpg.Connection[Any], settings: list[str] | tuple[str, ...]) -> None:
@@ -111,9 +116,7 @@ async def _apply(bare: asyncpg.Connection[Any], settings: list[str] | tuple[str,
 
 
 def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: int | None) -> Work:
-    reading = call.method in _READS
-    profile = call.header("Accept-Profile" if reading else "Content-Profile")
-    within = profile or schema.exposed[0]
+    within = _profile(call) or schema.exposed[0]
     if within not in schema.exposed:
         message = f"The schema must be one of the following: {', '.join(schema.exposed)}"
         raise Refused(406, "PGRST106", message)
@@ -121,10 +124,21 @@ def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: i
     rpc = parts[0] == "rpc" and len(parts) == 2
     if len(parts) > 1 and not rpc:
         raise refusal.nothing_there()
-    question = asked(call.query, call=rpc and reading)
+    question = asked(call.query, call=rpc and call.method in _READS)
     prefer = preferences(call.prefer)
     form = media("*/*" if rpc else call.header("Accept"))
     return Work(call, bare, schema, within, parts[-1], question, prefer, form, max_rows)
+
+
+async def _at_home(work: Work) -> None:
+    """Show times as in the zone that is preferred, if there is one such."""
+    zone = work.prefer.get("timezone")
+    if zone is None:
+        return
+    query = "SELECT set_config('timezone', name, true) FROM pg_timezone_names WHERE name = $1"
+    if await work.bare.fetchval(query, zone) is None:
+        work.prefer.refuse(f"timezone={zone}")
+        del work.prefer.given["timezone"]
 
 
 async def _carry_out(work: Work) -> Answer:

@@ -46,6 +46,13 @@ class Preferences:
         told = self.get("max-affected")
         return int(told) if told is not None and self.get("handling") == "strict" else None
 
+    def refuse(self, *unknown: str) -> None:
+        """Refuse what cannot be honoured, if handling is strict."""
+        if self.get("handling") == "strict":
+            details = f"Invalid preferences: {', '.join(unknown)}"
+            message = "Invalid preferences given with handling=strict"
+            raise Refused(400, "PGRST122", message, details)
+
     def applied(self, *names: str) -> dict[str, str]:
         """Return the header that tells which of *names* were honoured."""
         told = [
@@ -71,11 +78,10 @@ def preferences(headers: Sequence[str]) -> Preferences:
             given.setdefault(name, value)
         elif told:
             unknown.append(told)
-    if unknown and given.get("handling") == "strict":
-        details = f"Invalid preferences: {', '.join(unknown)}"
-        message = "Invalid preferences given with handling=strict"
-        raise Refused(400, "PGRST122", message, details)
-    return Preferences(given)
+    found = Preferences(given)
+    if unknown:
+        found.refuse(*unknown)
+    return found
 
 
 def _is_known(name: str, value: str) -> bool:

@@ -74,7 +74,7 @@ class Place:
                         told = (who.role, who.told(), self.request.method, "", "{}", "storage")
                         await connection.become(*told)
                     yield connection.bare
-                except BaseException:
+                except Exception:
                     if not connection.bare.is_closed():
                         await started.rollback()
                     raise
