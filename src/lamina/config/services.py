@@ -36,14 +36,13 @@ class SupabaseDocumentsOptions(_Service):
 
     url: str
     key: str
+    token: str | None = None
     schema_: str | None = Field(default=None, alias="schema")
 
 
-class SupabaseMediaOptions(_Service):
+class SupabaseMediaOptions(SupabaseDocumentsOptions):
     """A bucket of a Supabase project's Storage."""
 
-    url: str
-    key: str
     bucket: str
 
 
@@ -57,6 +56,7 @@ class S3Options(_Service):
     secret_key: str | None = None
     session_token: str | None = None
     prefix: str | None = None
+    conditional: bool | None = None
 
 
 class PostgresOptions(_Service):
@@ -65,9 +65,12 @@ class PostgresOptions(_Service):
     url: str
     schema_: str | None = Field(default=None, alias="schema")
     create: bool | None = None
+    pooler: bool | None = None
 
 
 class PostgresVectorsOptions(Embeds, PostgresOptions):
     """Vectors in PostgreSQL, by pgvector."""
 
     dimension: int | None = Field(default=None, ge=1)
+    exact_below: int | None = Field(default=None, ge=1)
+    ef_search: int | None = Field(default=None, ge=1)
