@@ -76,7 +76,7 @@ class MemoryVectors(VectorsBackend):
         found = self._records.get((op.scope, op.namespace), {})
         return tuple(Done(found.get(id_)) for id_ in op.ids)
 
-    @serves(Upsert)
+    @serves(Upsert, "dense", "sparse", "text")
     async def upsert(self, op: Upsert) -> None:
         await self._thread.run(self._put, op)
 
@@ -92,7 +92,7 @@ class MemoryVectors(VectorsBackend):
     async def drop_where(self, op: DropWhere) -> int:
         return await self._thread.run(self._drop_where, op)
 
-    @serves(Nearest)
+    @serves(Nearest, "dense", "sparse", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         return await self._thread.run(self._search, op)
 

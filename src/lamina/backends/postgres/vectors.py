@@ -133,7 +133,7 @@ class PostgresVectors(VectorsBackend):
         found = {row[0]: _record(row) for row in rows}
         return tuple(Done(found.get(id_)) for id_ in op.ids)
 
-    @serves(Upsert)
+    @serves(Upsert, "dense", "text")
     async def upsert(self, op: Upsert) -> None:
         (told,) = await self._upsert((op,))
         if isinstance(told, Failed):
@@ -158,7 +158,7 @@ class PostgresVectors(VectorsBackend):
         told = await self._ask(Connection.execute, query, *values)
         return int(told.rpartition(" ")[2])  # "DELETE 3"
 
-    @serves(Nearest)
+    @serves(Nearest, "dense", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         vector = await self._embedding.asked(op)
         return tuple(await self._search.nearest(op, vector, self.runtime))

@@ -110,7 +110,7 @@ class SqliteVectors(VectorsBackend):
             )
         )
 
-    @serves(Upsert)
+    @serves(Upsert, "dense", "sparse", "text")
     async def upsert(self, op: Upsert) -> None:
         (written,) = await self._embedded((op,))
         if isinstance(written, Invalid):
@@ -148,7 +148,7 @@ class SqliteVectors(VectorsBackend):
     async def drop_where(self, op: DropWhere) -> int:
         return await self._database.write(lambda rows: records.drop_where(rows, op))
 
-    @serves(Nearest)
+    @serves(Nearest, "dense", "sparse", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         vector = op.vector
         if vector is None and op.text is not None:
