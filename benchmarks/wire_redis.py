@@ -1,4 +1,4 @@
-"""Redis through the facade, beside the bare client doing the same work, on a server started here."""
+"""Redis through the facade, beside the bare client doing the same work on the same server."""
 
 from __future__ import annotations
 

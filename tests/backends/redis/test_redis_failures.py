@@ -374,3 +374,18 @@ async def test_a_cluster_of_one_process_tells_that_parts_are_missing() -> None:
     options = ["--cluster-enabled", "yes", "--databases", "1"]
     with Valkey(options) as server, pytest.raises(StorageError, match="no node serves that part"):
         await asked(server.url, topology="cluster")
+
+
+async def test_a_server_that_is_down_is_named() -> None:
+    async with FaultProxy("127.0.0.1", 1) as proxy:
+        proxy.refuse()
+        with pytest.raises(StorageError) as caught:
+            await asked(f"redis://:{SECRET}@{proxy.address}")
+    assert str(caught.value).endswith(
+        f"cannot connect to the server ({proxy.address}: ConnectionRefusedError)"
+    )
+
+
+async def test_a_socket_that_is_not_there_is_named() -> None:
+    with pytest.raises(StorageError, match=r"/none/s: FileNotFoundError"):
+        await asked("unix:///none/s")

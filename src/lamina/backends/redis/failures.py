@@ -111,15 +111,17 @@ def lost(error: Exception) -> StorageError:
     return FAILURES["garbage"].error()
 
 
-def unconnected(error: Exception) -> StorageError:
-    """Return what a failure to connect or to log in becomes; raise it ``from`` that."""
+def unconnected(error: Exception, place: str) -> StorageError:
+    """Return what a failure to connect to *place* or to log in becomes; raise it ``from`` that."""
     if isinstance(error, TimeoutError | foreign.TimeoutError):
-        return FAILURES["connect timeout"].error()
+        return FAILURES["connect timeout"].error(detail=place)
     if isinstance(error, foreign.ResponseError) or _is_refusal(error):
         told = refused(error)
         told.sent = "no"
         return told
-    return FAILURES["not connected"].error()
+    reason = error if isinstance(error, OSError) else error.__context__
+    why = f": {type(reason).__name__}" if isinstance(reason, OSError) else ""
+    return FAILURES["not connected"].error(detail=f"{place}{why}")
 
 
 def _is_refusal(error: Exception) -> bool:

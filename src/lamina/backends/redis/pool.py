@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Pool:
     """At most *size* connections that *make* gives, connected; the last used is used first.
 
+    *place* is what messages call the other end.
+
     A wait for a free one ends after *timeout* seconds, one for the server after *connect_timeout*.
     """
 
@@ -27,11 +29,13 @@ class Pool:
         self,
         make: Callable[[], Coroutine[Any, Any, Link]],
         *,
+        place: str,
         size: int,
         timeout: float,
         connect_timeout: float,
     ) -> None:
         self._make = make
+        self._place = place
         self._size = size
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -117,7 +121,7 @@ class Pool:
         except StorageError:
             raise
         except Exception as error:
-            raise unconnected(error) from error
+            raise unconnected(error, self._place) from error
         finally:
             self._connecting -= 1
             if connected:

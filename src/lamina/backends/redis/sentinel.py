@@ -56,7 +56,7 @@ class Sentinels:
                 async with asyncio.timeout(share):
                     found = await self._ask(host)
             except Exception as error:
-                failure = unconnected(error)
+                failure = unconnected(error, f"{host[0]}:{host[1]}")
                 failure.__cause__ = error
                 continue
             if found is not None:

@@ -59,18 +59,21 @@ def server(
 ) -> Server:
     """Return what stands at *address*, not yet connected."""
 
-    def node(make: Callable[[], Coroutine[Any, Any, Link]]) -> Node:
-        pool = Pool(make, size=connections, timeout=timeout, connect_timeout=connect_timeout)
-        return Node(pool, timeout=timeout)
+    def node(make: Callable[[], Coroutine[Any, Any, Link]], place: str) -> Node:
+        limits = {"timeout": timeout, "connect_timeout": connect_timeout}
+        return Node(Pool(make, place=place, size=connections, **limits), timeout=timeout)
 
     def node_at(host: Host | None) -> Node:
-        return node(lambda: _connected(link(address, host, connect_timeout)))
+        place = address.path if host is None else f"{host[0]}:{host[1]}"
+        return node(lambda: _connected(link(address, host, connect_timeout)), place)
 
     if cluster:
         members = Members(address.hosts, node_at, patience=connect_timeout + timeout)
         return Cluster(members, runtime)
     if master is not None:
-        return Single(node(Sentinels(address, master, connect_timeout).connected))
+        return Single(
+            node(Sentinels(address, master, connect_timeout).connected, f"the master {master}")
+        )
     return Single(node_at(address.hosts[0] if address.hosts else None))
 
 
