@@ -8,6 +8,7 @@ import secrets
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -74,6 +75,12 @@ async def the_server_wants_another_way_to_log_in(server: Postgres) -> None:
         RawServer(b"R\0\0\0\x08\0\0\0\x63", split=len) as other,
         values(f"postgresql://someone:{SECRET}@{other.address}/x?sslmode=disable"),
     ):
+        pass
+
+
+@row("bad url")
+async def the_url_has_an_unknown_way_of_tls(server: Postgres) -> None:
+    async with values(f"{server.dsn}?sslmode=perhaps"):
         pass
 
 
@@ -146,7 +153,25 @@ async def the_role_has_too_many_connections(server: Postgres) -> None:
 
 @row("disk full")
 async def the_disk_is_full(server: Postgres) -> None:
-    await _raised(server, "53100")
+    full = Path("/dev/full")  # a file on a full disk, wherever there is one
+    if not full.exists():
+        await _raised(server, "53100")
+    with Postgres() as other:
+        name = schema()
+        async with values(other.dsn, schema=name), session(other.dsn) as admin:
+            query = f"SELECT pg_relation_filepath('{name}.lamina_keyvalue')"
+            path = other.data / await admin.fetchval(query)
+        kept = path.rename(path.with_suffix(".kept"))
+        path.symlink_to(full)
+        async with values(other.dsn, schema=name) as store:
+            with pytest.raises(StorageError) as caught:
+                await store.set("a", b"1")
+        path.unlink()
+        kept.rename(path)
+        async with values(other.dsn, schema=name) as store:
+            assert await store.get("a") is None
+            await store.set("a", b"1")
+        raise caught.value
 
 
 @row("scarce")

@@ -218,6 +218,16 @@ async def test_texts_stay_with_their_embedder(postgres: Postgres) -> None:
         await store.set("b", EMBEDDER.embed(["more text"])[0])
 
 
+@pytest.mark.parametrize("option", ["nonsense=1", "work_mem=lots"])
+async def test_an_option_that_the_server_does_not_know_is_told(
+    postgres: Postgres, option: str
+) -> None:
+    with pytest.raises(Unavailable, match="the URL holds an option") as caught:
+        async with values(f"{postgres.dsn}?{option}"):
+            pass
+    assert not caught.value.transient
+
+
 async def test_a_failed_opening_leaves_nothing_behind(postgres: Postgres) -> None:
     url = postgres.database()
     for _ in range(3):

@@ -87,6 +87,8 @@ class Facts:
         """Read what another process may have noted meanwhile."""
         rows = await self._pool.ask(Connection.fetch, self.sql.facts)
         self._take({row[0]: row[1] for row in rows})
+        if self.dimension is not None and not self.indexed:
+            self.indexed = bool(await self._pool.ask(Connection.fetchval, self.sql.has_index))
 
     async def claim(self, embedder: str, *, note: bool) -> None:
         """Make sure that all texts here are embedded by that one.

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
+from asyncpg.exceptions import (
+    ClientConfigurationError,
+    InterfaceError,
+    InternalClientError,
+    PostgresError,
+)
 
 from lamina.backends.failures import Failures, Row
 from lamina.errors import (
@@ -27,6 +32,13 @@ class Undone(Exception):
 FAILURES: Final = Failures(
     Row("not connected", Unavailable, "cannot connect: is the server up, the URL right", sent="no"),
     Row("connect timeout", Unavailable, "no connection in time", sent="no"),
+    Row(
+        "bad url",
+        Unavailable,
+        "the URL holds an option that the driver or the server does not know",
+        transient=False,
+        sent="no",
+    ),
     Row("pool timeout", Unavailable, "no connection became free in time", sent="no"),
     Row("no answer", TimedOut, "no answer in time"),
     Row("cut off", Unavailable, "the connection was lost"),
@@ -114,7 +126,12 @@ _CLASSES: Final = {
     "53": "scarce",
     "54": "too large",
 }
-_CONNECTING: Final = {"no answer": "connect timeout", "cut off": "not connected"}
+_CONNECTING: Final = {
+    "no answer": "connect timeout",
+    "cut off": "not connected",
+    "no tables": "bad url",  # what is unknown then is a setting
+    "refused": "bad url",
+}
 _RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
     (TimeoutError, "no answer"),  # before OSError, of which it is one
     (OSError, "cut off"),
@@ -132,7 +149,7 @@ def failed(error: Exception, *, connecting: bool = False) -> StorageError:
     elif connecting and isinstance(error, OSError | PostgresError):
         name = _CONNECTING.get(name, name)
     elif connecting:
-        name = "no postgres"
+        name = "bad url" if isinstance(error, ClientConfigurationError) else "no postgres"
     made = FAILURES[name].error(detail=detail)
     if connecting:
         made.sent = "no"
