@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 
 _FIELD: Final = re.compile(r"[a-zA-Z_][a-zA-Z_0-9]*(?:\.[a-zA-Z_][a-zA-Z_0-9]*)*")
 _RESERVED: Final = {"and", "or", "not", "glob", "in", "contains", "has", "field", "true", "false"}
-    ["and", "or", "not", "glob", "in", "contains", "has", "field", "true", "false"]
-)
 _NO_STRING: Final = {"true", "false", "null", "nan", "infinity", "inf", "yes", "no", "on", "off"}
-    ["true", "false", "null", "nan", "infinity", "inf", "yes", "no", "on", "off"]
-)
 _LARGEST: Final = 2**53
 _DIGITS: Final = 40
 _DEEPEST: Final = 20
