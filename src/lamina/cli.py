@@ -1,4 +1,4 @@
-"""The command line: ``lamina chat``, ``lamina plan``, ``lamina doctor``, ``lamina dev``."""
+"""The command line: ``lamina chat``, ``plan``, ``doctor``, ``dev``, ``backends``, ``sql``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import io
 import os
 import sys
 from typing import TYPE_CHECKING, Final
+
+from lamina.bot.printed import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(add, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _dev_options(add)
+    add_commands(lambda *told: _described(add, *told))
     return made
 
 

@@ -131,7 +131,7 @@ def _declared(domain: str, name: str, kind: type[Backend[Any]], extra: str | Non
 
 
 def _features(features: Iterable[str], limits: Any) -> tuple[str, ...]:
-    return (*sorted(features), *(f"{name} {most:g}" for name, most in sorted(limits.items())))
+    return (*sorted(features), *(f"{name} {most:,.0f}" for name, most in sorted(limits.items())))
 
 
 def _operations(domain: str) -> list[type[Operation[Any]]]:
