@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any, Final, final
 
 from lamina.backend import serves
 from lamina.backends.s3.client import Client
+from lamina.backends.s3.digests import check_whole, digest_of
 from lamina.backends.s3.labels import Label, Stored, bare, in_base64, text_of
 from lamina.backends.s3.listing import listed
 from lamina.backends.s3.names import names_of
@@ -35,9 +34,6 @@ from lamina.domains.media import (
 from lamina.domains.store import Check
 from lamina.errors import Conflict, Invalid, StackError, Unsupported
 from lamina.values import Page
-
-_SMALL: Final = 64 * 1024
-"""Bytes that are hashed faster than a thread is woken."""
 
 _LONGEST_SIGNED: Final = 7 * 86_400
 _LONGEST_PREFIX: Final = 256
@@ -103,8 +99,8 @@ class S3Media(MediaBackend):
         served = super().capabilities()
         if self.conditional:
             return served
-        less = {op: replace(served.ops[op], features=frozenset[str]()) for op in (Put, Finish)}
-        return Capabilities({**served.ops, **less})
+        plain = {op: replace(how, features=frozenset[str]()) for op, how in served.items()}
+        return Capabilities({**served, Put: plain[Put], Finish: plain[Finish]})
 
     async def open(self) -> None:
         """Connect, and see that the bucket is there.
@@ -146,12 +142,12 @@ class S3Media(MediaBackend):
         check_range(op, found.etag)  # some servers overlook the condition, or the range
         if len(data) != max(min(op.length, found.size - op.start), 0):
             raise FAILURES["not understood"].error()
-        await _check_whole(found, data)
+        await check_whole(found, data)
         return Chunk(data, found.info(op.key))
 
     @serves(Put, "conditional")
     async def put(self, op: Put) -> Info:
-        name, digest = self._names.name(op.scope, op.key), await _digest(op.data)
+        name, digest = self._names.name(op.scope, op.key), await digest_of(op.data)
         label = Label.of(op, digest=digest, modified=self.runtime.wall())
         conditions = self._conditions(op)
         with self._client.asking():
@@ -173,7 +169,7 @@ class S3Media(MediaBackend):
 
     @serves(PutPart, parts=Uploads.most)
     async def put_part(self, op: PutPart) -> str:
-        digest = await _digest(op.data)
+        digest = await digest_of(op.data)
         return await self._uploads.put_part(op, self._names.name(op.scope, op.key), digest)
 
     @serves(Finish, "conditional")
@@ -250,24 +246,3 @@ class S3Media(MediaBackend):
             return None
         check_range(op, found.etag)
         return Chunk(b"", found.info(op.key))
-
-
-async def _digest(data: bytes) -> str:
-    if len(data) <= _SMALL:
-        return sha256(data).hexdigest()
-    return (await asyncio.to_thread(sha256, data)).hexdigest()
-
-
-async def _check_whole(found: Stored, data: bytes) -> None:
-    """Refuse a whole object whose bytes are not those that were written.
-
-    Raises:
-        Corrupt: They are others.
-    """
-    from lamina.backends.s3.failures import FAILURES
-
-    label = found.label
-    if label is None or not label.digest or len(data) != found.size:
-        return
-    if await _digest(data) != label.digest:
-        raise FAILURES["bad checksum"].error()
