@@ -42,7 +42,7 @@ GETS: dict[str, tuple[int, str, str]] = {
     ),
     "/person?or=(id.eq.1": (
         *(400, "PGRST100"),
-        '"failed to parse logic tree ((id.eq.1)" (line 1, column 9)',
+        '"failed to parse logic tree ((id.eq.1)" (line 1, column 11)',
     ),
     "/person?limit=-1": (416, "PGRST103", "Requested range not satisfiable"),
     "/person?select=count()": (400, "PGRST123", "Use of aggregate functions is not allowed"),
@@ -57,6 +57,60 @@ GETS: dict[str, tuple[int, str, str]] = {
     ),
     "/rpc/write": (405, "25006", "cannot execute INSERT in a read-only transaction"),
 }
+
+
+UNPARSABLE = {
+    "id=0": ("filter (0)", 1, 'unexpected "0" expecting "not" or operator (eq, gt, ...)'),
+    "id=fts().x": ("filter (fts().x)", 5, 'unexpected ")" expecting operator (eq, gt, ...)'),
+    "id=notARealID": ("filter (notARealID)", 4, 'unexpected "A" expecting delimiter (.)'),
+    "id=in.))": ("filter (in.)))", 4, 'unexpected ")" expecting "("'),
+    "or=()": (
+        *("logic tree (())", 4),
+        (
+            'unexpected ")" expecting field name (* or [a..z0..9_$]), '
+            "negation operator (not) or logic operator (and, or)"
+        ),
+    ),
+    "or=eq.(a.eq.1)": ("logic tree (eq.(a.eq.1))", 3, 'unexpected "e" expecting "("'),
+    "or=(t.like.%25a,b%25,c.eq.1)": (
+        *("logic tree ((t.like.%a,b%,c.eq.1))", 15),
+        'unexpected "%" expecting letter, digit, "-", "->>", "->" or delimiter (.)',
+    ),
+    "or=(n.eq.F,g.like.%25A, S.Pd.%25)": (
+        *("logic tree ((n.eq.F,g.like.%A, S.Pd.%))", 24),
+        'unexpected "P" expecting "not" or operator (eq, gt, ...)',
+    ),
+    "order=id.ac": (
+        *("order (id.ac)", 4),
+        'unexpected "c" expecting "asc", "desc", "nullsfirst" or "nullslast"',
+    ),
+    "order=id.asc.nullslasttt": (
+        *("order (id.asc.nullslasttt)", 17),
+        "unexpected 't' expecting \",\" or end of input",
+    ),
+    "order=id.descc": (
+        *("order (id.descc)", 8),
+        "unexpected 'c' expecting delimiter (.), \",\" or end of input",
+    ),
+    "select=meta->>--34": (
+        *("select parameter (meta->>--34)", 9),
+        'unexpected "-" expecting digit',
+    ),
+    "select=*,s:a.users(id)": (
+        *("select parameter (*,s:a.users(id))", 7),
+        'unexpected "u" expecting "sum", "avg", "count", "max" or "min"',
+    ),
+}
+
+
+@pytest.mark.parametrize("query", UNPARSABLE)
+def test_what_cannot_be_read_is_told_with_its_place(rest: Rest, query: str) -> None:
+    answer = rest.get(f"/person?{query}")
+
+    what, column, details = UNPARSABLE[query]
+    assert error(answer) == (400, "PGRST100")
+    assert answer.json()["message"] == f'"failed to parse {what}" (line 1, column {column})'
+    assert answer.json()["details"] == details
 
 
 @pytest.mark.parametrize("path", GETS)

@@ -11,8 +11,9 @@ from lamina.testing.servers.supabase.rest.scanner import Scanner
 
 _CAST: Final = re.compile(r"::([\w .]+(?:\[\])*)")
 _AGGREGATE: Final = re.compile(r"\.?(?:avg|count|max|min|sum)\(\)")
-_DIRECTION: Final = re.compile(r"\.(asc|desc)(?=[.,]|$)")
-_NULLS: Final = re.compile(r"\.(nullsfirst|nullslast)(?=,|$)")
+_DIRECTION: Final = re.compile(r"\.(asc|desc)")
+_NULLS: Final = re.compile(r"\.(nullsfirst|nullslast)")
+_WORDS: Final = ("asc", "desc", "nullsfirst", "nullslast")
 _JOIN: Final = re.compile(r"!(inner|left)(?=[!(])")
 
 
@@ -22,8 +23,7 @@ def chosen(text: str) -> tuple[Part, ...]:
         return (Chosen(Field("*")),)
     scanner = Scanner("select parameter", text)
     found = scanner.list_of(lambda: _part(scanner))
-    if not scanner.ended:
-        scanner.refuse('"," or end of input')
+    scanner.end('letter, digit, "-", "->>", "->", "::", ".", ","')
     return found
 
 
@@ -44,6 +44,8 @@ def _part(scanner: Scanner) -> Part:
     cast = scanner.match(_CAST)
     if scanner.match(_AGGREGATE):
         raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    if scanner.take("."):
+        scanner.refuse('"sum", "avg", "count", "max" or "min"')
     return Chosen(field, alias, cast[1] if cast else None)
 
 
@@ -68,8 +70,7 @@ def order(text: str) -> tuple[Order, ...]:
     """Read order=."""
     scanner = Scanner("order", text)
     found = scanner.list_of(lambda: _term(scanner))
-    if not scanner.ended:
-        scanner.refuse('"asc", "desc", "nullsfirst" or "nullslast"')
+    scanner.end('delimiter (.), ","' if found[-1].nulls is None else '","')
     return found
 
 
@@ -80,9 +81,12 @@ def _term(scanner: Scanner) -> Order:
         scanner.need(")")
     direction = scanner.match(_DIRECTION)
     nulls = scanner.match(_NULLS)
-    if scanner.sees("."):
-        scanner.at += 1
-        scanner.refuse('"asc", "desc", "nullsfirst" or "nullslast"')
+    if scanner.take("."):
+        words = ("nullsfirst", "nullslast") if direction else _WORDS
+        odd = scanner.text[scanner.at :]
+        instead = next((f'"{a}"' for a, b in zip(odd, words[0], strict=False) if a != b), None)
+        told = ", ".join(f'"{word}"' for word in words[:-1])
+        scanner.refuse(f'{told} or "{words[-1]}"', instead=instead)
     return Order(field, direction[1] if direction else None, nulls[1] if nulls else None, of)
 
 
@@ -90,6 +94,5 @@ def columns(text: str, what: str = "columns parameter") -> tuple[str, ...]:
     """Read names that commas separate."""
     scanner = Scanner(what, text)
     found = scanner.list_of(scanner.name)
-    if not scanner.ended:
-        scanner.refuse('"," or end of input')
+    scanner.end('letter, digit, "-", ","')
     return found

@@ -40,8 +40,9 @@ SEARCHES: Final = {
     "wfts": "websearch_to_tsquery",
 }
 _OTHERS: Final = ("in", "is", "isdistinct")
+_FIELD: Final = "field name (* or [a..z0..9_$])"
 _ALL: Final = (*QUANTIFIABLE, *PLAIN, *SEARCHES, *_OTHERS)
-_OPERATOR: Final = re.compile(r"([a-z]+)(?:\(([^()]*)\))?\.")
+_OPERATOR: Final = re.compile(r"([a-z]+)(?:\(([^()]+)\))?\.")
 _IS: Final = re.compile(r"(null|true|false|unknown)(?=[,)]|$)", re.IGNORECASE)
 _ARRAY: Final = re.compile(r"\{[^{}]*\}(?=[,)]|$)")
 
@@ -63,17 +64,15 @@ def comparison(field: Field, text: str) -> Filter:
         return text[begin:]
 
     found = _compared(scanner, field, rest)
-    if not scanner.ended:
-        scanner.refuse("end of input")
+    scanner.end("letter")
     return found
 
 
 def tree(joined: str, text: str, *, negated: bool) -> Tree:
     """Read the value of and=, or=."""
-    scanner = Scanner("logic tree", text)
+    scanner = Scanner("logic tree", text, before=len(f"{'not.' if negated else ''}{joined}"))
     found = Tree(joined, _members(scanner), negated)
-    if not scanner.ended:
-        scanner.refuse("end of input")
+    scanner.end('","')
     return found
 
 
@@ -92,8 +91,9 @@ def _member(scanner: Scanner) -> Condition:
         scanner.at -= 1
         return Tree(word[:-1], _members(scanner), negated)
     scanner.at = begin
-    field = scanner.field()
-    scanner.need(".", "logic operator (and, or)" if scanner.ended else '"."')
+    name = scanner.name(f"{_FIELD}, negation operator (not) or logic operator (and, or)")
+    field = Field(name, scanner.path())
+    scanner.need(".", 'letter, digit, "-", "->>", "->" or delimiter (.)')
     return _compared(scanner, field, lambda: _value(scanner))
 
 
@@ -107,6 +107,8 @@ def _value(scanner: Scanner) -> str:
 def _compared(scanner: Scanner, field: Field, value: Callable[[], str]) -> Filter:
     negated = scanner.take("not.")
     begin = scanner.at
+    if scanner.sees("not") and not negated:
+        scanner.refuse("delimiter (.)", at=begin + 3)
     found = scanner.match(_OPERATOR)
     if found is None or not _known(found[1], found[2]):
         at = begin + _understood(scanner.text[begin:])

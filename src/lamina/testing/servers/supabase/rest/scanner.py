@@ -25,16 +25,28 @@ _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 class Scanner:
     """A place in *text*; what cannot be read is refused as a part of *what*."""
 
-    def __init__(self, what: str, text: str) -> None:
+    def __init__(self, what: str, text: str, *, before: int = 0) -> None:
         self.what = what
         self.text = text
         self.at: int = 0
+        self._before = before
+        """How many characters count as being before the text."""
 
-    def refuse(self, expecting: str = "", *, at: int | None = None) -> NoReturn:
+    def refuse(
+        self, expecting: str = "", *, at: int | None = None, instead: str | None = None
+    ) -> NoReturn:
+        """Refuse what is next, or at *at*; *instead* is told as what was found."""
         place = self.at if at is None else at
         found = f'"{self.text[place]}"' if place < len(self.text) else "end of input"
-        details = f"unexpected {found}" + (f" expecting {expecting}" if expecting else "")
-        raise unparsable(self.what, self.text, place + 1, details)
+        details = f"unexpected {instead or found}" + (
+            f" expecting {expecting}" if expecting else ""
+        )
+        raise unparsable(self.what, self.text, self._before + place + 1, details)
+
+    def end(self, expecting: str) -> None:
+        """Refuse whatever is left."""
+        if not self.ended:
+            self.refuse(f"{expecting} or end of input", instead=f"'{self.text[self.at]}'")
 
     @property
     def ended(self) -> bool:
@@ -86,6 +98,8 @@ class Scanner:
             arrow = "->>" if self.take("->>") else "->"
             if arrow == "->":
                 self.take("->")
+            if self.sees("-") and not self.text[self.at + 1 : self.at + 2].isdigit():
+                self.refuse("digit", at=self.at + 1)
             index = self.match(_INDEX)
             steps.append((arrow, int(index[0]) if index else self._key()))
         return tuple(steps)
