@@ -37,21 +37,21 @@ class OnDisk:
 
 
 class TestMemoryKeyValue(KeyValueContract):
-    examples = 300
+    examples = 150
 
     def backend(self) -> MemoryKeyValue:
         return MemoryKeyValue()
 
 
 class TestMemoryDocuments(DocumentsContract):
-    examples = 150
+    examples = 100
 
     def backend(self) -> MemoryDocuments:
         return MemoryDocuments()
 
 
 class TestMemoryVectors(VectorsContract):
-    examples = 150
+    examples = 100
     dimension = _EMBEDDER.dimension
 
     def backend(self) -> MemoryVectors:
@@ -66,7 +66,7 @@ class TestMemoryVectorsByDot(VectorsContract):
 
 
 class TestMemoryMedia(MediaContract):
-    examples = 150
+    examples = 100
     upload_points = None
 
     def backend(self) -> MemoryMedia:

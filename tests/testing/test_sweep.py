@@ -43,6 +43,22 @@ def test_finds_every_await_of_nested_code_and_its_finally() -> None:
     assert sweep(scenario) == Sweep(points=4, cancelled=7, finished=0)
 
 
+def test_cancels_at_so_many_points_spread_evenly() -> None:
+    ends: list[int] = []
+
+    async def scenario() -> None:
+        done = 0
+        try:
+            for done in range(10):  # noqa: B007  # told when it ends
+                await asyncio.sleep(1)
+        finally:
+            ends.append(done)
+
+    assert sweep(scenario, most=3) == Sweep(points=10, cancelled=7, finished=0)
+    assert ends == [9, 0, 0, 3, 3, 6, 6]
+    assert sweep(scenario, most=10) == sweep(scenario)
+
+
 def test_cancels_at_every_point_in_turn() -> None:
     reached: list[int] = []
 

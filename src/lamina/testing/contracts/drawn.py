@@ -47,10 +47,12 @@ def texts(strategies: Any) -> Any:
 def blobs(strategies: Any) -> Any:
     """Draw bytes: any, texts, JSON, such as are no UTF-8, and now and then many."""
     tile = strategies.binary(min_size=1, max_size=5)
+    edges = strategies.sampled_from([b"a\0", b"\0a", b"a\n", b" a ", b"a\r\n", b"\x1f\x8b\x08"])
     return (
         strategies.binary(max_size=200)
         | texts(strategies).map(str.encode)
         | strategies.sampled_from([b"", b"\0", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"1", b"[]"])
+        | edges
         | strategies.builds(_repeated, tile, strategies.sampled_from([4_096, 65_537, _LARGEST]))
     )
 

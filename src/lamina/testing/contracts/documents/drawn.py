@@ -38,7 +38,9 @@ class DrawnDocuments(BackendContract[Documents]):
     """Ids, paths, texts and metadata as Hypothesis draws them; races at a path."""
 
     def test_keeps_any_document_under_any_name(self) -> None:
-        check_sequences(self._keep, _documents, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep, _documents, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep(self, documents: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
         kept = {id_: (content, metadata) for id_, content, metadata in documents}
@@ -55,7 +57,9 @@ class DrawnDocuments(BackendContract[Documents]):
                 assert {one.id async for one in store.scan(limit=3)} == set(kept)
 
     def test_keeps_any_document_written_by_batches(self) -> None:
-        check_sequences(self._keep_batch, _documents, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep_batch, _documents, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep_batch(self, documents: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
         kept = {id_: Write(id_, text, Json.of(data)) for id_, text, data in documents}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.domains.documents import Documents, Find, Read, ReadAt, Remove, Update, Write
 from lamina.errors import Conflict
 from lamina.testing.contracts.backend import BackendContract
-from lamina.testing.contracts.sequences import check_sequences
+from lamina.testing.contracts.sequences import STORY, check_sequences
 from lamina.values import Json
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ class ModelledDocuments(BackendContract[Documents]):
     """A model and Hypothesis, which looks for a sequence that tells them apart."""
 
     def test_answers_as_a_dict_would(self) -> None:
-        check_sequences(self._play, _steps, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._play, _steps, self.examples, shortest=STORY, timeout_real=self.timeout_real
+        )
 
     async def _play(self, steps: Sequence[Operation[Any]]) -> None:
         model = _Model()

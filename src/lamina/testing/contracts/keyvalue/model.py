@@ -20,7 +20,7 @@ from lamina.domains.keyvalue import (
 )
 from lamina.errors import Conflict, Invalid
 from lamina.testing.contracts.backend import BackendContract, near
-from lamina.testing.contracts.sequences import check_sequences
+from lamina.testing.contracts.sequences import STORY, check_sequences
 from lamina.values import Json
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class ModelledKeyValue(BackendContract[KeyValue]):
     """A model and Hypothesis, which looks for a sequence that tells them apart."""
 
     def test_answers_as_a_dict_would(self) -> None:
-        check_sequences(self._play, _steps, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._play, _steps, self.examples, shortest=STORY, timeout_real=self.timeout_real
+        )
 
     async def _play(self, steps: Sequence[Operation[Any] | float]) -> None:
         model = _Model()

@@ -21,7 +21,9 @@ class DrawnKeyValue(BackendContract[KeyValue]):
     """Keys and values as Hypothesis draws them, and batches with one that is none."""
 
     def test_keeps_any_value_under_any_name(self) -> None:
-        check_sequences(self._keep, _pairs, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep, _pairs, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep(self, pairs: Sequence[tuple[str, bytes]]) -> None:
         kept = dict(pairs)
@@ -39,7 +41,9 @@ class DrawnKeyValue(BackendContract[KeyValue]):
                     assert await store.bound.send(GetStamped(key)) == Stamped(value)
 
     def test_keeps_any_value_written_by_batches(self) -> None:
-        check_sequences(self._keep_batch, _pairs, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep_batch, _pairs, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep_batch(self, pairs: Sequence[tuple[str, bytes]]) -> None:
         kept = dict(pairs)

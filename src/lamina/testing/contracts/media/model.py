@@ -8,7 +8,7 @@ from lamina.domains.media import Erase, Head, ListObjects, Media, Put, ReadRange
 from lamina.errors import Conflict
 from lamina.testing.contracts import drawn
 from lamina.testing.contracts.backend import BackendContract
-from lamina.testing.contracts.sequences import check_sequences
+from lamina.testing.contracts.sequences import STORY, check_sequences
 from lamina.values import Json, freeze
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ class ModelledMedia(BackendContract[Media]):
     """A model and Hypothesis, which looks for a sequence that tells them apart."""
 
     def test_answers_as_a_dict_would(self) -> None:
-        check_sequences(self._play, _steps, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._play, _steps, self.examples, shortest=STORY, timeout_real=self.timeout_real
+        )
 
     async def _play(self, steps: Sequence[Operation[Any]]) -> None:
         model = _Model()
@@ -44,7 +46,9 @@ class ModelledMedia(BackendContract[Media]):
         return told if isinstance(step, Erase) or told is None else _shape(told)
 
     def test_keeps_any_object_under_any_name(self) -> None:
-        check_sequences(self._keep, _objects, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep, _objects, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep(self, objects: Sequence[tuple[str, bytes, dict[str, Any]]]) -> None:
         kept = {key: (data, metadata) for key, data, metadata in objects}

@@ -86,7 +86,9 @@ class ListedVectors(NearestVectors):
                 await store.get_many(["a", ""])
 
     def test_keeps_any_record_under_any_name(self) -> None:
-        check_sequences(self._keep, _records, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._keep, _records, self.examples, shortest=4, timeout_real=self.timeout_real
+        )
 
     async def _keep(self, records: Sequence[tuple[str, int, dict[str, Any]]]) -> None:
         kept = {id_: (seed, metadata) for id_, seed, metadata in records}

@@ -19,7 +19,7 @@ from lamina.domains.vectors import (
 )
 from lamina.filters import F, Filter
 from lamina.testing.contracts.backend import near
-from lamina.testing.contracts.sequences import check_sequences
+from lamina.testing.contracts.sequences import STORY, check_sequences
 from lamina.testing.contracts.vectors.nearest import SCORES, NearestVectors
 from lamina.values import Done, Json, Vector, freeze
 
@@ -34,8 +34,13 @@ class ModelledVectors(NearestVectors):
     """A model and Hypothesis, which looks for a sequence that tells them apart."""
 
     def test_answers_as_a_dict_would(self) -> None:
-        steps = self._steps
-        check_sequences(self._play, steps, self.examples, timeout_real=self.timeout_real)
+        check_sequences(
+            self._play,
+            self._steps,
+            self.examples,
+            shortest=STORY,
+            timeout_real=self.timeout_real,
+        )
 
     async def _play(self, steps: Sequence[Operation[Any]]) -> None:
         async with self.opened(Info) as store:
