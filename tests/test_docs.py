@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from benchmarks.readme import numbers
 
+from lamina.config.declared import declarations, failures, markdown
+
 ROOT = Path(__file__).parent.parent
 DOCS = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "backends").glob("*.md")]
 PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in DOCS)]
@@ -51,6 +53,16 @@ def test_the_links_lead_somewhere(page: str) -> None:
             titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
             assert anchor in anchors, f"{page} links to {path}#{anchor}"
+
+
+def test_the_backends_of_the_readme_are_those_that_declare_themselves() -> None:
+    table = markdown(declarations())
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8"), "see `lamina backends`"
+
+
+def test_the_page_of_failures_is_that_of_the_backends() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+    assert failures() in page, "see `lamina backends --failures`"
 
 
 def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lamina.backends.s3 import S3Media
     from lamina.backends.sqlite import SqliteDocuments, SqliteKeyValue, SqliteVectors
     from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
+    from lamina.backends.upstash import UpstashVectors
     from lamina.blocking import Blocking
     from lamina.bound import Bound
     from lamina.capabilities import Capabilities, Serves
@@ -104,6 +105,7 @@ _HOMES = {
     "lamina.backends.s3": "S3Media",
     "lamina.backends.sqlite": "SqliteDocuments SqliteKeyValue SqliteVectors",
     "lamina.backends.supabase": "SupabaseDocuments SupabaseMedia",
+    "lamina.backends.upstash": "UpstashVectors",
     "lamina.blocking": "Blocking",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -178,6 +180,7 @@ __all__ = [
     "Unavailable",
     "UnifiedStorage",
     "Unsupported",
+    "UpstashVectors",
     "Vector",
     "Vectors",
     "WrongLoop",

@@ -40,6 +40,7 @@ def test_tells_what_failures_become(capsys: pytest.CaptureFixture[str]) -> None:
 
     for package in ("postgres", "redis", "s3", "supabase", "upstash"):
         assert f"## {package}\n" in told
+    assert "| no bucket | `Invalid` | no | no | there is no such bucket |" in told
 
 
 @pytest.mark.server

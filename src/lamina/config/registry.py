@@ -42,6 +42,7 @@ from lamina.config.services import (
     S3Options,
     SupabaseDocumentsOptions,
     SupabaseMediaOptions,
+    UpstashOptions,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ BACKENDS: Final[dict[str, dict[str, Row]]] = {
     "vectors": {
         "memory": Row("lamina.backends.memory:MemoryVectors", MemoryVectorsOptions),
         "sqlite": Row("lamina.backends.sqlite:SqliteVectors", SqliteVectorsOptions),
+        "upstash": Row("lamina.backends.upstash:UpstashVectors", UpstashOptions, "upstash"),
         "postgres": Row(
             "lamina.backends.postgres:PostgresVectors", PostgresVectorsOptions, "postgres"
         ),
