@@ -32,19 +32,20 @@ def record_of(found: FetchResult) -> Record:
         pairs = sparse and SparseVector(tuple(sparse.indices), tuple(sparse.values))
     except Invalid as error:
         raise FAILURES["no json"].error() from error
-    return Record(_text(found.id), vector, pairs, found.data, metadata_of(found.metadata))
+    return Record(_text(found.id), vector, pairs, _data(found.data), metadata_of(found))
 
 
 def matches_of(found: Iterable[QueryResult], where: Filter | None) -> list[Match]:
     """Return those that meet the filter, in order."""
     made = [
-        Match(_text(one.id), one.score + 0.0, one.data, metadata_of(one.metadata)) for one in found
+        Match(_text(one.id), one.score + 0.0, _data(one.data), metadata_of(one)) for one in found
     ]
     return made if where is None else [one for one in made if where.matches(one.metadata)]
 
 
-def metadata_of(given: object) -> FrozenDict:
-    """Return metadata, frozen; none is empty."""
+def metadata_of(found: Any) -> FrozenDict:
+    """Return what was found with a record, frozen; none is empty."""
+    given = found.metadata
     if given is None:
         return _NO_METADATA
     frozen: Any = freeze(given)
@@ -53,7 +54,11 @@ def metadata_of(given: object) -> FrozenDict:
     return frozen
 
 
-def _text(id_: object) -> str:
-    if not isinstance(id_, str):
+def _text(told: object) -> str:
+    if not isinstance(told, str):
         raise TypeError
-    return id_
+    return told
+
+
+def _data(told: object) -> str | None:
+    return None if told is None else _text(told)

@@ -6,19 +6,19 @@ import asyncio
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, final
 
 import httpx
 from upstash_vector.core.index_operations import AsyncIndexOperations
 
 from lamina.backends.http import HTTP, failed, pool
 from lamina.backends.upstash.failures import FAILURES, refused
-from lamina.errors import Closed, StackError, StorageError
+from lamina.errors import Closed, Invalid, StackError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from upstash_vector.types import InfoResult
+    from upstash_vector.types import Data, InfoResult, Vector
 
 _URL: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
@@ -83,6 +83,11 @@ class Client(AsyncIndexOperations):
         if http is not None:
             await http.aclose()
 
+    async def put(self, items: Sequence[Vector | Data], space: str) -> None:
+        """Write records, all of vectors or all of texts."""
+        upsert: Any = self.upsert  # pyright: ignore[reportUnknownMemberType]  # the SDK says too little
+        await upsert(items, space)
+
     async def _execute_request_async(self, payload: Any = None, path: str = "") -> Any:
         """Send one request; the SDK makes and reads what it says.
 
@@ -92,8 +97,12 @@ class Client(AsyncIndexOperations):
         if self._http is None:
             msg = "upstash is not open"
             raise Closed(msg)
-        is_long = isinstance(payload, list) and len(cast("list[Any]", payload)) > _FEW  # type: ignore[redundant-cast]  # pyright knows no element
-        body = await asyncio.to_thread(_encoded, payload) if is_long else _encoded(payload)
+        is_long = _is_list(payload) and len(payload) > _FEW
+        try:
+            body = await asyncio.to_thread(_encoded, payload) if is_long else _encoded(payload)
+        except UnicodeEncodeError as error:
+            msg = "text must be encodable as UTF-8"
+            raise Invalid(msg) from error
         try:
             answer = await self._http.post(self._url + path, content=body, headers=self._headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -101,24 +110,31 @@ class Client(AsyncIndexOperations):
         return self._result(answer, path)
 
     def _result(self, answer: httpx.Response, path: str) -> Any:
-        told: Any = None
         try:
-            told = json.loads(answer.content)
+            told: Any = json.loads(answer.content)
         except (ValueError, RecursionError) as error:
             if answer.status_code < 400:
                 raise FAILURES["no json"].error() from error
-        if answer.status_code == 200 and isinstance(told, dict):
-            body = cast("dict[str, Any]", told)
-            if "result" in body and "error" not in body:
-                return body["result"]
-        raise refused(answer.status_code, told, answer.headers, path, self.wall())
+            told = None
+        body = told if _is_object(told) else {}
+        if answer.status_code == 200 and "result" in body and "error" not in body:
+            return body["result"]
+        raise refused(answer.status_code, body, answer.headers, path, self.wall())
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _encoded(payload: Any) -> bytes:
     """Encode JSON, many items one by one: between two of them the loop gets its turn."""
     if payload is None:
         return b""
-    if isinstance(payload, list):
+    if _is_list(payload):
         return b"[%b]" % b",".join(map(_one, payload))
     return _one(payload)
 

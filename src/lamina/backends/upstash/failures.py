@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.backends.failures import Failures, Row, seconds_of
 from lamina.backends.http import HTTP, answered
@@ -38,10 +38,9 @@ _ODD: Final = (AttributeError, IndexError, KeyError, RecursionError, TypeError, 
 
 
 def refused(
-    status: int, body: object, headers: Mapping[str, str], path: str, now: float
+    status: int, told: Mapping[str, Any], headers: Mapping[str, str], path: str, now: float
 ) -> StorageError:
-    """Return what an answer without a result becomes; *body* is what its JSON says."""
-    told = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    """Return what an answer without a result becomes; *told* is what its JSON says."""
     if status < 400:
         if "error" not in told:
             return FAILURES["no json"].error()

@@ -80,7 +80,7 @@ async def _meeting(client: Client, space: str, where: Filter | None) -> list[str
                 cursor, MOST, include_metadata=where is not None, namespace=space
             )
             for one in page.vectors:
-                if where is None or where.matches(metadata_of(one.metadata)):
+                if where is None or where.matches(metadata_of(one)):
                     ids[one.id] = None
         cursor = page.next_cursor or None
     return [*ids]

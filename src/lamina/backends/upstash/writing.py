@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from upstash_vector.types import Data, Vector
 
@@ -32,11 +32,11 @@ _CHARACTERS: Final = 8  # of a text or metadata take about as long as a number
 
 
 class Item(NamedTuple):
-    """A record that may be sent, and where its outcome belongs."""
+    """A record that the index can hold, and where its outcome belongs."""
 
     place: int
     space: str
-    given: Vector | Data
+    op: Upsert
     dimension: int
     weight: int
 
@@ -50,9 +50,9 @@ async def write_one(client: Client, facts: Facts, op: Upsert) -> None:
     Raises:
         StorageError: It is refused, or the service fails.
     """
-    item = _item(0, facts, op)
+    check_record(facts, op)
     with reading():
-        await client.upsert([item.given], item.space)
+        await client.put([_given(op)], name_of(op.scope, op.namespace))
 
 
 async def write_each(
@@ -92,39 +92,50 @@ async def write_each(
 
 def _item(place: int, facts: Facts, op: Upsert) -> Item:
     check_record(facts, op)
-    space = name_of(op.scope, op.namespace)
-    metadata = _thawed(op.metadata)
     weight = _RECORD + (len(op.metadata.data) + len(op.text or "")) // _CHARACTERS
-    if op.vector is None and op.sparse is None:
-        return Item(place, space, Data(op.id, op.text or "", metadata), 0, weight)
-    dense = None if op.vector is None else [*op.vector.numbers()]
-    sparse = None if op.sparse is None else sparse_of(op.sparse)
-    given = Vector(op.id, dense, metadata, op.text, sparse)
     dimension = 0 if op.vector is None else op.vector.dimension
     weight += dimension + (0 if op.sparse is None else 2 * len(op.sparse.indices))
-    return Item(place, space, given, dimension, weight)
+    return Item(place, name_of(op.scope, op.namespace), op, dimension, weight)
+
+
+def _given(op: Upsert) -> Vector | Data:
+    """Return a record of the SDK's.
+
+    Raises:
+        Invalid: Its metadata is no JSON object.
+    """
+    metadata = _thawed(op.metadata)
+    if _is_text(op):
+        return Data(op.id, op.text or "", metadata)
+    dense = None if op.vector is None else [*op.vector.numbers()]
+    sparse = None if op.sparse is None else sparse_of(op.sparse)
+    return Vector(op.id, dense, metadata, op.text, sparse)
+
+
+def _is_text(op: Upsert) -> bool:
+    return op.vector is None and op.sparse is None
 
 
 def _thawed(metadata: Json) -> dict[str, Any] | None:
     if metadata == EMPTY:
         return None
     try:
-        value = metadata.thaw()
+        value: Any = metadata.thaw()
     except Corrupt as error:
         msg = "metadata is not JSON"
         raise Invalid(msg) from error
     if not isinstance(value, dict):
         msg = "metadata must be a JSON object"
         raise Invalid(msg)
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _turns(items: Iterable[Item]) -> list[list[Item]]:
     """Part the items so that no id is twice in one turn: a later record replaces an earlier."""
     turns: list[list[Item]] = []
-    seen: dict[tuple[str, Any], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for item in items:
-        key = (item.space, item.given.id)
+        key = (item.space, item.op.id)
         turn = seen.get(key, 0)
         seen[key] = turn + 1
         if turn == len(turns):
@@ -135,9 +146,9 @@ def _turns(items: Iterable[Item]) -> list[list[Item]]:
 
 def _chunks(items: Iterable[Item]) -> Iterator[Chunk]:
     """Part the items into requests, each of one namespace, and of vectors or of texts."""
-    groups: dict[tuple[str, type], Chunk] = {}
+    groups: dict[tuple[str, bool], Chunk] = {}
     for item in items:
-        groups.setdefault((item.space, type(item.given)), []).append(item)
+        groups.setdefault((item.space, _is_text(item.op)), []).append(item)
     for group in groups.values():
         chunk: Chunk = []
         weight = 0
@@ -153,7 +164,7 @@ def _chunks(items: Iterable[Item]) -> Iterator[Chunk]:
 async def _send(client: Client, chunk: Chunk) -> StorageError | None:
     try:
         with reading():
-            await client.upsert([item.given for item in chunk], chunk[0].space)
+            await client.put([_given(item.op) for item in chunk], chunk[0].space)
     except StorageError as error:
         return error
     return None
