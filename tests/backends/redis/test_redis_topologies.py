@@ -245,6 +245,51 @@ async def test_a_cancelled_batch_in_a_cluster_leaves_no_task(cluster: Cluster) -
         assert len(await store.get_many(KEYS)) == len(KEYS)
 
 
+async def test_a_slot_that_moves_takes_its_keys_along_unnoticed(cluster: Cluster) -> None:
+    async with in_cluster(cluster) as store:
+        tagged = [f"{{tag}}{key}" for key in KEYS[:30]]
+        await store.set_many({key: key.encode() for key in [*KEYS, *tagged]})
+        await store.append("{tag}list", 1)
+        page = await store.bound.send(Scan("", None, 10))
+        seen = set(page.items)
+        move = _moving(cluster, slot_of(b"{tag}"))
+        for _ in move:  # in the middle of each of its steps
+            assert await store.get_many(tagged) == tuple(key.encode() for key in tagged)
+            assert await store.append("{tag}list", 1) > 1
+            await store.set("{tag}new", b"1", ttl=9)
+            await store.delete("{tag}new")
+            await store.increment("{tag}counter")
+            assert await store.ttl("{tag}k1") is not None
+        while page.next is not None:
+            page = await store.bound.send(Scan("", page.next, 10))
+            seen.update(page.items)
+        assert seen >= {*KEYS, *tagged}
+        assert await store.set_many(dict.fromkeys(tagged, b"2")) == (Done(None),) * 30
+
+
+def _moving(cluster: Cluster, slot: int) -> Iterator[None]:
+    """Move a slot to another node, step by step."""
+    source = cluster.master_of("{tag}")
+    target = next(node for node in cluster.masters if node is not source)
+    with source.connection() as here, target.connection() as there:
+        names = here("CLUSTER", "MYID"), there("CLUSTER", "MYID")
+        there("CLUSTER", "SETSLOT", slot, "IMPORTING", str(names[0]))
+        here("CLUSTER", "SETSLOT", slot, "MIGRATING", str(names[1]))
+        yield
+        while True:
+            keys = here("CLUSTER", "GETKEYSINSLOT", slot, 100)
+            assert isinstance(keys, list)
+            if not keys:
+                break
+            where = ("127.0.0.1", target.port, "", 0, 1000)
+            here("MIGRATE", *where, "KEYS", *map(str, keys))
+            yield
+        there("CLUSTER", "SETSLOT", slot, "NODE", str(names[1]))
+        yield
+        here("CLUSTER", "SETSLOT", slot, "NODE", str(names[1]))
+        yield
+
+
 async def test_a_cluster_whose_master_dies_fails_its_part_and_recovers(cluster: Cluster) -> None:
     async with in_cluster(cluster) as store:
         await store.set_many({key: key.encode() for key in KEYS})
@@ -273,52 +318,6 @@ async def test_a_cluster_whose_master_dies_fails_its_part_and_recovers(cluster: 
         assert seen == set(KEYS)
         await asyncio.to_thread(dead.restart)
         assert await store.get_many(KEYS) == tuple(key.encode() for key in KEYS)
-
-
-async def test_a_slot_that_moves_takes_its_keys_along_unnoticed() -> None:
-    with Cluster(masters=3, replicas=0) as cluster:
-        async with in_cluster(cluster) as store:
-            tagged = [f"{{tag}}{key}" for key in KEYS[:30]]
-            await store.set_many({key: key.encode() for key in [*KEYS, *tagged]})
-            await store.append("{tag}list", 1)
-            page = await store.bound.send(Scan("", None, 10))
-            seen = set(page.items)
-            move = _moving(cluster, slot_of(b"{tag}"))
-            for _ in move:  # in the middle of each of its steps
-                assert await store.get_many(tagged) == tuple(key.encode() for key in tagged)
-                assert await store.append("{tag}list", 1) > 1
-                await store.set("{tag}new", b"1", ttl=9)
-                await store.delete("{tag}new")
-                await store.increment("{tag}counter")
-                assert await store.ttl("{tag}k1") is not None
-            while page.next is not None:
-                page = await store.bound.send(Scan("", page.next, 10))
-                seen.update(page.items)
-            assert seen >= {*KEYS, *tagged}
-            assert await store.set_many(dict.fromkeys(tagged, b"2")) == (Done(None),) * 30
-
-
-def _moving(cluster: Cluster, slot: int) -> Iterator[None]:
-    """Move a slot to another node, step by step."""
-    source = cluster.master_of("{tag}")
-    target = next(node for node in cluster.masters if node is not source)
-    with source.connection() as here, target.connection() as there:
-        names = here("CLUSTER", "MYID"), there("CLUSTER", "MYID")
-        there("CLUSTER", "SETSLOT", slot, "IMPORTING", str(names[0]))
-        here("CLUSTER", "SETSLOT", slot, "MIGRATING", str(names[1]))
-        yield
-        while True:
-            keys = here("CLUSTER", "GETKEYSINSLOT", slot, 100)
-            assert isinstance(keys, list)
-            if not keys:
-                break
-            where = ("127.0.0.1", target.port, "", 0, 1000)
-            here("MIGRATE", *where, "KEYS", *map(str, keys))
-            yield
-        there("CLUSTER", "SETSLOT", slot, "NODE", str(names[1]))
-        yield
-        here("CLUSTER", "SETSLOT", slot, "NODE", str(names[1]))
-        yield
 
 
 async def test_a_cluster_is_asked_who_holds_what_only_when_something_has_changed() -> None:
