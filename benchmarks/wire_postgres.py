@@ -184,11 +184,11 @@ async def _vectors(url: str, report: Report, progress: Progress, *, quick: bool)
         Upsert(f"v{number}", Vector.of([rng.gauss(0, 1) for _ in range(64)]))
         for number in range(count)
     ]
-    async with Stack().over(PostgresVectors(url, timeout=60)) as ours:
+    async with Stack().over(PostgresVectors(url, schema="together", timeout=60)) as ours:
         began = time.perf_counter()
         await ours.set_many(items)
         together = time.perf_counter() - began
-        await ours.delete_where(None)
+    async with Stack().over(PostgresVectors(url, schema="single", timeout=60)) as ours:
         began = time.perf_counter()
         for item in items:
             await ours.bound.send(item)

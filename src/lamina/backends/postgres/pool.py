@@ -58,6 +58,8 @@ class Pool:
             options["server_settings"] |= _settings(timeout)
         self._connections = Connections(options, most=connections, patience=timeout)
         self._patience = connect_timeout + _GRACE
+        self._ready = self._connections.ready  # looked up once: they are on every call's way
+        self._give = self._connections.give
 
     async def open(
         self, runtime: Runtime, prepare: Callable[[Connection], Coroutine[Any, Any, None]]
@@ -94,7 +96,7 @@ class Pool:
         if self.pooler:
             async with self.transaction() as connection:
                 return await how(await connection.prepare(query, name=""), *args)
-        line = self._connections.ready() or await self._connections.take()
+        line = self._ready() or await self._connections.take()
         try:
             try:
                 statement = line.prepared.get(query) or await line.prepare(query)
@@ -107,7 +109,7 @@ class Pool:
             if isinstance(error, Exception):
                 raise failed(error) from error
             raise
-        self._connections.give(line)
+        self._give(line)
         return answer
 
     async def ask(self, how: Callable[..., Coroutine[Any, Any, T]], query: str, *args: Any) -> T:
