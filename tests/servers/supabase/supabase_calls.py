@@ -61,6 +61,10 @@ CREATE FUNCTION late() RETURNS int LANGUAGE sql SET statement_timeout = '50ms'
 CREATE FUNCTION nap(seconds float) RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(seconds)';
 CREATE FUNCTION same(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
 CREATE FUNCTION same(a text) RETURNS text LANGUAGE sql AS 'SELECT a';
+CREATE FUNCTION total(numbers int[]) RETURNS bigint LANGUAGE sql IMMUTABLE
+    AS 'SELECT sum(n) FROM unnest(numbers) AS n';
+CREATE FUNCTION joined(VARIADIC parts text[]) RETURNS text LANGUAGE sql IMMUTABLE
+    AS $$ SELECT array_to_string(parts, '+') $$;
 CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql
     AS $$ BEGIN RAISE EXCEPTION 'boom' USING DETAIL = 'd', HINT = 'h'; END $$;
 CREATE FUNCTION teapot() RETURNS int LANGUAGE plpgsql

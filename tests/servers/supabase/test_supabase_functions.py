@@ -28,6 +28,8 @@ POSTS: list[tuple[str, Any, Any]] = [
     ("echo", {"any": ["thing"]}, {"any": ["thing"]}),
     ("echo", [1, 2], [1, 2]),
     ("write", {}, 1),
+    ("total", {"numbers": [1, 2]}, 3),
+    ("joined", {"parts": ["a", "b"]}, "a+b"),
 ]
 
 
@@ -43,6 +45,9 @@ GETS = {
     "add?a=1": 3,
     "people?above=1&select=id&id=gt.2": [{"id": 3}],
     "someone?select=id": {"id": 1},
+    "total?numbers={1,2}": 3,
+    "joined?parts=a": "a",
+    "joined?parts=a&parts=b'c": "a+b'c",
 }
 
 
@@ -51,6 +56,10 @@ def test_a_function_that_only_reads_is_called_by_get(rest: Rest, name: str) -> N
     answer = rest.get(f"/rpc/{name}")
 
     assert (answer.status_code, answer.json()) == (200, GETS[name])
+
+
+def test_a_form_brings_arguments(rest: Rest) -> None:
+    assert rest.post("/rpc/add", data={"a": "1", "b": "5"}).json() == 6
 
 
 def test_a_function_without_a_result_answers_nothing(rest: Rest) -> None:

@@ -17,7 +17,7 @@ from lamina.testing.servers.supabase.rest.selection import Selection
 from lamina.testing.servers.supabase.shapes import object_of
 
 if TYPE_CHECKING:
-    from lamina.testing.servers.supabase.rest.catalogue import Function
+    from lamina.testing.servers.supabase.rest.catalogue import Argument, Function
     from lamina.testing.servers.supabase.rest.work import Work
 
 
@@ -78,33 +78,45 @@ def _source(
     work: Work, function: Function, given: dict[str, Any] | None
 ) -> tuple[str, tuple[str, ...]]:
     """Return the SQL of the call, and what is bound in it."""
-    called = quoting.names(function.schema, function.name)
+    called, whence = quoting.names(function.schema, function.name), ""
     values: tuple[str, ...] = ()
-    whence = ""
+    sent = _sent(work)
     if given is None:
-        kind = function.arguments[0].type
-        sent = _decoded(work.call.body)
-        called += f"($1::text::{kind})" if kind != "bytea" else "(decode($1::text, 'hex'))"
-        values = (work.call.body.hex() if kind == "bytea" else sent,)
-    elif given:
+        kind, body = function.arguments[0].type, work.call.body
+        called += "(decode($1::text, 'hex'))" if kind == "bytea" else f"($1::text::{kind})"
+        values = (body.hex() if kind == "bytea" else _decoded(body),)
+    elif given and sent is not None:
         used = [each for each in function.arguments if each.name in given]
-        names = ", ".join(
-            f"{'VARIADIC ' if function.variadic and each is function.arguments[-1] else ''}"
-            f"{quoting.name(each.name)} := pgrst_args.{quoting.name(each.name)}"
-            for each in used
-        )
         typed = ", ".join(f"{quoting.name(each.name)} {each.type}" for each in used)
         whence = f"json_to_record($1::text::json) AS pgrst_args ({typed}), LATERAL "
-        called += f"({names})"
-        values = (_sent(work) or json.dumps(given),)
+        told = {each.name: f"pgrst_args.{quoting.name(each.name)}" for each in used}
+        called += _passed(function, told)
+        values = (sent,)
     else:
-        called += "()"
-    column = "pgrst_call.*" if function.composite else "pgrst_call AS pgrst_scalar"
+        used = [each for each in function.arguments if each.name in given]
+        last = function.arguments[-1] if function.variadic else None
+        literals = {one.name: _literal(given[one.name], one, many=one is last) for one in used}
+        called += _passed(function, literals)
     if function.composite:
-        return f"SELECT {column} FROM {whence}{called} AS pgrst_call", values
-    return f"SELECT pgrst_call.pgrst_scalar FROM {whence}{called} AS pgrst_call (pgrst_scalar)", (
-        values
+        return f"SELECT pgrst_call.* FROM {whence}{called} AS pgrst_call", values
+    scalar = "AS pgrst_call (pgrst_scalar)"
+    return f"SELECT pgrst_call.pgrst_scalar FROM {whence}{called} {scalar}", values
+
+
+def _passed(function: Function, told: dict[str, str]) -> str:
+    """Return arguments by their names."""
+    last = function.arguments[-1].name if function.variadic else None
+    named = (
+        f"{'VARIADIC ' if name == last else ''}{quoting.name(name)} := {value}"
+        for name, value in told.items()
     )
+    return f"({', '.join(named)})"
+
+
+def _literal(value: str | list[str], argument: Argument, *, many: bool) -> str:
+    if isinstance(value, list):
+        return f"{quoting.array(value)}::{argument.type}"
+    return f"{quoting.array([value]) if many else quoting.value(value)}::{argument.type}"
 
 
 def _sent(work: Work) -> str | None:
