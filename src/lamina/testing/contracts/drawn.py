@@ -62,14 +62,12 @@ def metadata(strategies: Any) -> Any:
     whole = strategies.integers(-_WHOLE, _WHOLE)
     real = strategies.floats(allow_nan=False, allow_infinity=False, width=32)
     leaf = strategies.none() | strategies.booleans() | whole | real | texts(strategies)
-    value = strategies.recursive(
-        leaf,
-        lambda inner: (
-            strategies.lists(inner, max_size=3)
-            | strategies.dictionaries(texts(strategies), inner, max_size=3)
-        ),
-        max_leaves=6,
-    )
+
+    def nested(inner: Any) -> Any:
+        named = strategies.dictionaries(texts(strategies), inner, max_size=3)
+        return strategies.lists(inner, max_size=3) | named
+
+    value = strategies.recursive(leaf, nested, max_leaves=6)
     return strategies.dictionaries(texts(strategies), value, max_size=4)
 
 

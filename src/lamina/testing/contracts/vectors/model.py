@@ -70,26 +70,15 @@ class ModelledVectors(NearestVectors):
         scope = strategies.sampled_from(["", "", "acme"])
         vector = strategies.integers(0, 9).map(self.numbers)
         data = [Json.of({}), Json.of({"n": 1}), Json.of({"n": 2, "tag": "x"}), Json.of({"n": "1"})]
-        upsert = strategies.builds(
-            Upsert, id_, vector, metadata=strategies.sampled_from(data), namespace=space
-        )
         condition = strategies.sampled_from([None, F.n == 1, F.n >= 1, F.tag == "x", F.n != 1])
         top = strategies.sampled_from([1, 2, 100])
         ids = strategies.lists(id_, max_size=5).map(tuple)
+        given = (id_, vector, strategies.none(), strategies.none(), strategies.sampled_from(data))
+        upsert = strategies.builds(Upsert, *given, space, scope=scope)
+        upserts = strategies.lists(upsert, min_size=1, max_size=4).map(tuple)
         return strategies.one_of(
-            strategies.builds(
-                Upsert,
-                id_,
-                vector,
-                metadata=strategies.sampled_from(data),
-                namespace=space,
-                scope=scope,
-            ),
-            strategies.builds(
-                UpsertMany,
-                strategies.lists(upsert, min_size=1, max_size=4).map(tuple),
-                scope=scope,
-            ),
+            upsert,
+            strategies.builds(UpsertMany, upserts, scope=scope),
             strategies.builds(Fetch, id_, space, scope=scope),
             strategies.builds(FetchMany, ids, space, scope=scope),
             strategies.builds(Drop, id_, space, scope=scope),
