@@ -112,3 +112,12 @@ def test_many_rows_inside_are_no_order(rest: Rest) -> None:
     )
     assert error(rest.get("/person?select=id,...pet!owner_id(name)")) == (400, "PGRST119")
     assert error(rest.get("/person?select=id,pet!owner_id(name)&pet=eq.1")) == (400, "PGRST120")
+
+
+def test_rows_inside_need_names_of_their_own(rest: Rest) -> None:
+    answer = rest.get("/pet?select=person!owner_id(name),person!sitter_id(name)")
+
+    assert error(answer) == (400, "42712")
+    assert answer.json()["message"] == 'table name "pet_person_1" specified more than once'
+    answer = rest.get("/person?select=pet!owner_id(nope)")
+    assert answer.json()["message"] == "column pet_1.nope does not exist"

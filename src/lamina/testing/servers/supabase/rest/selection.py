@@ -36,7 +36,6 @@ class Selection:
         self._schema = schema
         self._within = within
         self._asked = asked
-        self._count = 0
         self._check(asked.chosen, (), {()})
 
     def _check(self, parts: tuple[Part, ...], path: Path, known: set[Path]) -> None:
@@ -126,10 +125,9 @@ class Selection:
 
     def _embed(self, row: _Row, outer: Source, table: str, part: Embed, path: Path) -> None:
         found = relation(self._schema, self._within, table, part)
-        self._count += 1
-        alias = quoting.name(f"{table}_{part.label}_{self._count}")
+        alias = quoting.name(f"{table}_{part.label}_{len(path)}")
         target = self._schema.table(self._within, found.target)
-        inside = Source(quoting.name(f"{found.target}_{self._count}"), target)
+        inside = Source(quoting.name(f"{found.target}_{len(path)}"), target)
         whence = f"{quoting.names(self._within, found.target)} AS {inside.qualifier}"
         joined, conditions = _joined(outer, inside, found)
         level = self._asked.levels.get(path) or self._asked.level((*path[:-1], part.name))
