@@ -85,8 +85,7 @@ class Client(AsyncIndexOperations):
 
     async def put(self, items: Sequence[Vector | Data], space: str) -> None:
         """Write records, all of vectors or all of texts."""
-        upsert: Any = self.upsert  # pyright: ignore[reportUnknownMemberType]  # the SDK says too little
-        await upsert(items, space)
+        await self.upsert(items, space)  # pyright: ignore[reportUnknownMemberType]  # types of dicts
 
     async def _execute_request_async(self, payload: Any = None, path: str = "") -> Any:
         """Send one request; the SDK makes and reads what it says.

@@ -96,7 +96,8 @@ class UpstashVectors(VectorsBackend):
             StorageError: It cannot be reached, refuses the token, or is none.
         """
         self._client.wall = self.runtime.wall
-        self._learn(await self._client.open())
+        with reading():
+            self._learn(await self._client.open())
 
     async def close(self) -> None:
         try:
@@ -179,8 +180,7 @@ class UpstashVectors(VectorsBackend):
         return self._known
 
     def _learn(self, told: InfoResult) -> Facts:
-        with reading():
-            self._known = facts_of(told)
+        self._known = facts_of(told)
         return self._known
 
     async def _read(self, ids: Sequence[str], space: str) -> list[Record | None]:
