@@ -19,7 +19,7 @@ from lamina.testing.faults import Answer, FaultServer, Garbage, Hang, Reset, Ste
 pytestmark = pytest.mark.server
 
 SECRET: Final = "a-secret-key-that-is-never-told"
-OK: Final = Answer(200)
+OK: Final = Answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
 HEAD: Final = {
     "etag": '"e"',
     "last-modified": "Wed, 21 Oct 2015 07:28:00 GMT",
@@ -315,7 +315,7 @@ async def test_an_empty_200_is_no_success() -> None:
 
 async def test_a_missing_bucket_is_no_missing_object() -> None:
     async with media(Answer(404), Answer(404), Answer(404), OK) as (store, _):
-        with pytest.raises(Invalid):
+        with pytest.raises(Invalid, match="no such bucket"):
             await store.head("a")
         assert await store.head("a") is None
 

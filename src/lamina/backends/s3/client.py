@@ -68,8 +68,7 @@ class Client:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 self._s3 = await self._made(self._stack)
-                with self.asking():
-                    await self._s3.head_bucket(Bucket=self.bucket)
+                await self.look()
         except TimeoutError as error:
             msg = f"no answer within {self._connect_timeout:g} s of connecting"
             raise Unavailable(msg, sent="no") from error
@@ -104,10 +103,34 @@ class Client:
             with self.asking():
                 told = await self.s3.head_object(Bucket=self.bucket, Key=name)
         except NoObject:  # an answer to HEAD has no body that would say what is missing
-            with self.asking():
-                await self.s3.head_bucket(Bucket=self.bucket)
+            await self._see_bucket()
             return None
         return Stored.of(told)
+
+    async def look(self) -> None:
+        """See that the bucket is there and may be used.
+
+        Raises:
+            StorageError: Why not: in S3's words, which only a listing has.
+        """
+        from lamina.backends.s3.failures import FAILURES, NoObject
+
+        try:
+            with self.asking():
+                told = await self.s3.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+        except NoObject as error:
+            raise FAILURES["no bucket"].error() from error
+        if "IsTruncated" not in told:
+            raise FAILURES["not understood"].error()
+
+    async def _see_bucket(self) -> None:
+        from lamina.backends.s3.failures import FAILURES, NoObject
+
+        try:
+            with self.asking():
+                await self.s3.head_bucket(Bucket=self.bucket)
+        except NoObject as error:
+            raise FAILURES["no bucket"].error() from error
 
     @contextmanager
     def asking(self) -> Generator[None, None, None]:

@@ -229,8 +229,7 @@ class S3Media(MediaBackend):
     @serves(Check)
     async def check(self, op: Check) -> None:
         del op
-        with self._client.asking():
-            await self._client.s3.head_bucket(Bucket=self._client.bucket)
+        await self._client.look()
 
     def _conditions(self, op: Put | Finish) -> Any:
         if not has_condition(op):
