@@ -7,7 +7,6 @@ does not say how strings are escaped. So each record that it finds is looked at 
 
 from __future__ import annotations
 
-import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -114,7 +113,7 @@ def _told(where: Compare | OneOf | Contains) -> Clause:
 
 
 def _sign(where: Compare | OneOf | Contains) -> str | None:
-    """Return the operator, None if there is none: strings have no order."""
+    """Return the operator, None if there is none: only numbers are ordered."""
     match where:
         case OneOf():
             return "IN"
@@ -125,7 +124,7 @@ def _sign(where: Compare | OneOf | Contains) -> str | None:
         case Compare(_, "!=", _):
             return "!="
         case Compare(_, op, value):
-            return None if isinstance(value, str) else op
+            return None if isinstance(value, str | bool) else op
 
 
 def _is_field(name: str) -> bool:
@@ -138,7 +137,7 @@ def _literal(value: Scalar) -> str | None:
         return "true" if value else "false"
     if isinstance(value, str):
         return _quoted(value)
-    if not math.isfinite(value) or abs(value) > _LARGEST:
+    if not abs(value) <= _LARGEST:  # nor what is no number
         return None
     text = str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
     return text if len(text) <= _DIGITS else None
