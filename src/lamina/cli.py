@@ -114,7 +114,7 @@ def _dev_options(add: Callable[..., argparse.ArgumentParser]) -> None:
     dev.add_argument("--port", type=int, help="where it listens on 127.0.0.1 (a free port)")
     dev.add_argument("--token", help="what clients of upstash must tell")
     dev.add_argument("--jwt-secret", metavar="SECRET", help="what supabase's keys are signed with")
-    dev.add_argument("--sql", metavar="FILE", help="what supabase runs first")
+    dev.add_argument("--sql", metavar="FILE", help="what supabase runs first (Lamina's tables)")
     dev.add_argument("--data", metavar="FOLDER", help="keep data there (else it is temporary)")
     dev.add_argument("--json", action="store_true", help="print as JSON")
     acts = dev.add_mutually_exclusive_group()

@@ -147,7 +147,8 @@ async def _embedder(storage: UnifiedStorage) -> Check:
     except LaminaError as error:
         return Check("embedder", "note", f"not known: {failure(error)}", "see vectors above")
     if not name:
-        return Check("embedder", "note", "none: texts cannot be searched", "set [vectors] embedder")
+        fix = "use an index with an embedding model, or another backend"
+        return Check("embedder", "note", "none: texts cannot be searched", fix)
     if name.startswith("lexical"):
         told = f"{name}: finds shared spellings only, not meaning"
         return Check("embedder", "note", told, "pip install 'lamina[local-embeddings]'")

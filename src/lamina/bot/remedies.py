@@ -37,7 +37,7 @@ def remedy(domain: str, backend: str, error: Exception) -> str:
         return f"check that {place} is that of {backend} itself, not of another service"
     if isinstance(error, TimedOut | Unavailable | TimeoutError):
         local = f"; `lamina dev {backend}` starts one here" if backend in _PLACES else ""
-        return f"check that it runs and that {place} is right{local}"
+        return f"see that it runs, and check {place}{local}"
     if isinstance(error, Unsupported):
         return "use another version or backend"
     return f"do what the message says, or correct {place}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lamina.backends.supabase.sql import migration
 from lamina.testing.servers import (
     S3,
     Postgres,
@@ -112,8 +113,16 @@ def _made(name: str, options: Options, common: dict[str, Any], postgres: Server 
     if postgres is None and options.data is not None:
         postgres = Postgres(data=Path(options.data) / "postgres")
     assert postgres is None or isinstance(postgres, Postgres)
-    told = _told(jwt_secret=options.jwt_secret, sql=options.sql)
+    told = _told(jwt_secret=options.jwt_secret, sql=options.sql or _own_sql(options.home))
     return Supabase(**common, postgres=postgres, **told)
+
+
+def _own_sql(home: Path) -> str:
+    """Write Lamina's tables into a file, which is run if no other is told; return its path."""
+    path = home / "dev" / "lamina.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(migration(), encoding="utf-8")
+    return str(path)
 
 
 def _told(**options: str | None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Upstash(Local):
         self.token = token
 
     def environment(self) -> dict[str, str]:
-        url, token = self.index(name="lamina")
+        url, token = self.index("embedding", name="lamina")
         return {"UPSTASH_VECTOR_REST_URL": url, "UPSTASH_VECTOR_REST_TOKEN": token}
 
     def index(self, kind: Kind = "dense", *, name: str | None = None) -> tuple[str, str]:
