@@ -38,14 +38,14 @@ def through(url: str, port: int, *, user: str | None = None, database: str | Non
 
 @asynccontextmanager
 async def values(url: str, **options: Any) -> AsyncIterator[KeyValue]:
-    limits: dict[str, Any] = {"timeout": 0.5, "connect_timeout": 2.0, "schema": schema()} | options
+    limits: dict[str, Any] = {"timeout": 5.0, "connect_timeout": 5.0, "schema": schema()} | options
     async with Stack().over(PostgresKeyValue(url, **limits)) as store:
         yield store
 
 
 @asynccontextmanager
 async def documents(url: str, **options: Any) -> AsyncIterator[Documents]:
-    limits: dict[str, Any] = {"timeout": 5.0, "connect_timeout": 2.0, "schema": schema()} | options
+    limits: dict[str, Any] = {"timeout": 5.0, "connect_timeout": 5.0, "schema": schema()} | options
     async with Stack().over(PostgresDocuments(url, **limits)) as store:
         yield store
 
@@ -54,7 +54,7 @@ async def documents(url: str, **options: Any) -> AsyncIterator[Documents]:
 async def vectors(url: str, **options: Any) -> AsyncIterator[Vectors]:
     limits: dict[str, Any] = {
         "timeout": 5.0,
-        "connect_timeout": 2.0,
+        "connect_timeout": 5.0,
         "schema": schema(),
         "embedder": EMBEDDER,
     }

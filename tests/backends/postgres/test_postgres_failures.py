@@ -102,7 +102,10 @@ async def all_connections_are_taken(server: Postgres) -> None:
 @row("no answer")
 async def it_is_locked(server: Postgres) -> None:
     url, name = server.database(), schema()
-    async with values(url, schema=name) as store, locked(url, f"{name}.lamina_keyvalue"):
+    async with (
+        values(url, schema=name, timeout=1.0) as store,
+        locked(url, f"{name}.lamina_keyvalue"),
+    ):
         await store.set("a", b"1")
 
 

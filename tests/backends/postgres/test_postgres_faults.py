@@ -46,7 +46,7 @@ async def test_a_server_killed_in_a_call_is_used_again_once_it_is_back(victim: P
             assert all(type(one) is Unavailable for one in told), told
             with pytest.raises(Unavailable, match="cannot connect") as caught:
                 await store.get("a")
-            assert monotonic() - started < 4
+            assert monotonic() - started < 8
         assert caught.value.sent == "no"
         assert caught.value.backend == "postgres"
         assert str(caught.value.brief) == "keyvalue.Get('a')"
@@ -69,14 +69,14 @@ async def test_a_restart_between_two_calls_fails_neither(victim: Postgres, *, fr
 
 
 async def test_a_paused_server_is_given_up_in_time_and_used_again(victim: Postgres) -> None:
-    async with values(victim.database(), timeout=0.3) as store, documents(victim.dsn) as other:
+    async with values(victim.database(), timeout=1.0) as store, documents(victim.dsn) as other:
         await store.set("a", b"1")
         victim.pause()
         try:
             started = monotonic()
             calls = (store.get("a"), store.set("a", b"2"), store.append("l", 1))
             told = await asyncio.gather(*calls, return_exceptions=True)
-            assert monotonic() - started < 1.5
+            assert monotonic() - started < 4
         finally:
             victim.resume()
         assert all(isinstance(one, TimedOut | Unavailable) for one in told), told
@@ -166,11 +166,11 @@ async def test_one_call_is_one_request(postgres: Postgres) -> None:
 async def test_an_answer_that_is_late_is_not_taken_for_another(postgres: Postgres) -> None:
     async with (
         FaultProxy("127.0.0.1", postgres.port) as proxy,
-        values(through(postgres.database(), proxy.port), timeout=0.2) as store,
+        values(through(postgres.database(), proxy.port), timeout=1.0) as store,
     ):
         await store.set_many({"a": b"a", "b": b"b"})
         await store.get("a")
-        proxy.delay(down=0.4)
+        proxy.delay(down=1.5)
         with pytest.raises(TimedOut):
             await store.get("a")
         proxy.delay()
@@ -206,7 +206,7 @@ async def test_a_cancelled_call_leaves_at_once_and_its_statement_is_stopped(
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-                assert monotonic() - started < 0.5
+                assert monotonic() - started < 2
                 async with until() as more:
                     while await admin.fetchval(BUSY) > 0:
                         more()
@@ -281,7 +281,7 @@ async def test_writers_delete_what_has_expired(postgres: Postgres) -> None:
 
 async def test_a_batch_tells_what_was_not_tried(victim: Postgres) -> None:
     url, name = victim.database(), schema()
-    async with documents(url, schema=name, timeout=0.5) as store:
+    async with documents(url, schema=name, timeout=2.0) as store:
         items = [Write(f"d{place}", "some text") for place in range(1500)]
         async with locked(url, f"{name}.lamina_documents"):
             with pytest.raises(BatchFailed) as caught:
