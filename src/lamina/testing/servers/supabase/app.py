@@ -130,7 +130,7 @@ class Server:
             body,
             who,
         )
-        return _sent(await handler.answer(project, call, self.options.max_rows))
+        return _sent(await handler.answer(project, call, self.options))
 
 
 def _split(path: str) -> tuple[str, str]:

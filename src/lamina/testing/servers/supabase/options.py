@@ -23,6 +23,8 @@ class Options:
     storage: Path | None = None
     schemas: tuple[str, ...] = ()
     max_rows: int | None = None
+    aggregates: bool = False
+    plans: bool = False
     connections: int = 10
     acquire_timeout: float = 10.0
     file_size_limit: int = 50 * 1024 * 1024
@@ -47,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--storage", type=Path, help="a folder for objects; without it, a temporary one")
     add("--schemas", default="", help="served schemas, by commas; public and all of your own")
     add("--max-rows", type=int, help="the most rows that one answer may have")
+    add("--aggregates", action="store_true", help="let callers ask for sums, counts and the like")
+    add("--plans", action="store_true", help="let callers see how a call would be carried out")
     add("--connections", type=int, default=10, help="to the database, in each project")
     add("--acquire-timeout", type=float, default=10.0, help="seconds to wait for one of them")
     add("--file-size-limit", type=int, default=50 * 1024 * 1024, help="bytes of an object")

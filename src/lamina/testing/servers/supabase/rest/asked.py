@@ -21,6 +21,8 @@ class Chosen:
     field: Field
     alias: str | None = None
     cast: str | None = None
+    aggregate: str | None = None
+    aggregate_cast: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Embed:
 
 
 Part: TypeAlias = Chosen | Embed
+
+
+def aggregates(parts: tuple[Part, ...]) -> bool:
+    """Tell whether any of *parts* sums rows up."""
+    return any(
+        part.aggregate is not None if isinstance(part, Chosen) else aggregates(part.chosen)
+        for part in parts
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ async def call(work: Work, function: Function, given: dict[str, Any] | None) -> 
     total = "NULL"
     if work.prefer.get("count") is not None:
         total = f"SELECT count(*) FROM ({counted}) AS pgrst_source_count"
-    work.media = _media(work, function)
+    if not work.media.explain:
+        work.media = _media(work, function)
     outcome = await work.run(source, rows, *values, total=total)
     if function.void:
         return outcome.onto(Answer(204))

@@ -6,11 +6,11 @@ import re
 from typing import Final
 
 from lamina.testing.servers.supabase.rest.asked import Chosen, Embed, Field, Order, Part
-from lamina.testing.servers.supabase.rest.refusal import Refused
 from lamina.testing.servers.supabase.rest.scanner import Scanner
 
 _CAST: Final = re.compile(r"::([\w .]+(?:\[\])*)")
-_AGGREGATE: Final = re.compile(r"\.?(?:avg|count|max|min|sum)\(\)")
+_AGGREGATE: Final = re.compile(r"\.(avg|count|max|min|sum)\(\)")
+_COUNT: Final = re.compile(r"(?:([\w$]+):)?count\(\)")
 _DIRECTION: Final = re.compile(r"\.(asc|desc)")
 _NULLS: Final = re.compile(r"\.(nullsfirst|nullslast)")
 _WORDS: Final = ("asc", "desc", "nullsfirst", "nullslast")
@@ -32,8 +32,9 @@ def _part(scanner: Scanner) -> Part:
         return Chosen(Field("*"))
     if scanner.take("..."):
         return _embed(scanner, scanner.name(), None, spread=True)
-    if scanner.match(re.compile(r"count\(\)")):
-        raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    count = scanner.match(_COUNT)
+    if count is not None:
+        return Chosen(Field("*"), count[1], None, "count", _cast(scanner))
     name, alias = scanner.name(), None
     if scanner.sees(":") and not scanner.sees("::"):
         scanner.take(":")
@@ -41,12 +42,18 @@ def _part(scanner: Scanner) -> Part:
     if scanner.sees("!") or scanner.sees("("):
         return _embed(scanner, name, alias, spread=False)
     field = Field(name, scanner.path())
-    cast = scanner.match(_CAST)
-    if scanner.match(_AGGREGATE):
-        raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    cast = _cast(scanner)
+    aggregate = scanner.match(_AGGREGATE)
+    if aggregate is not None:
+        return Chosen(field, alias, cast, aggregate[1], _cast(scanner))
     if scanner.take("."):
         scanner.refuse('"sum", "avg", "count", "max" or "min"')
-    return Chosen(field, alias, cast[1] if cast else None)
+    return Chosen(field, alias, cast)
+
+
+def _cast(scanner: Scanner) -> str | None:
+    found = scanner.match(_CAST)
+    return found[1] if found is not None else None
 
 
 def _embed(scanner: Scanner, name: str, alias: str | None, *, spread: bool) -> Embed:

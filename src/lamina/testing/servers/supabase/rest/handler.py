@@ -11,8 +11,9 @@ from lamina.testing.servers.supabase.connections import Down, TooBusy
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import calls, changes, inserts, quoting, reads, refusal
 from lamina.testing.servers.supabase.rest.about import about
+from lamina.testing.servers.supabase.rest.asked import aggregates
 from lamina.testing.servers.supabase.rest.failing import refusal_of
-from lamina.testing.servers.supabase.rest.media import media
+from lamina.testing.servers.supabase.rest.media import media, plan
 from lamina.testing.servers.supabase.rest.overloads import choose
 from lamina.testing.servers.supabase.rest.preferences import preferences
 from lamina.testing.servers.supabase.rest.question import asked
@@ -22,6 +23,7 @@ from lamina.testing.servers.supabase.rest.work import Work
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.connections import Connection
     from lamina.testing.servers.supabase.message import Call
+    from lamina.testing.servers.supabase.options import Options
     from lamina.testing.servers.supabase.projects import Project
     from lamina.testing.servers.supabase.rest.catalogue import Function, Schema
 
@@ -36,10 +38,10 @@ _TABLES: Final = {
 }
 
 
-async def answer(project: Project, call: Call, max_rows: int | None) -> Answer:
+async def answer(project: Project, call: Call, options: Options) -> Answer:
     """Answer a call; never raises for what a caller or the database does wrong."""
     try:
-        return await _answer(project, call, max_rows)
+        return await _answer(project, call, options)
     except Refused as refused:
         return refusing(refused)
     except RecursionError:
@@ -52,10 +54,10 @@ def refusing(refused: Refused) -> Answer:
     return Answer(refused.status, refused.body(), headers)
 
 
-async def _answer(project: Project, call: Call, max_rows: int | None) -> Answer:
+async def _answer(project: Project, call: Call, options: Options) -> Answer:
     try:
         async with project.connections.one() as connection:
-            return await _within(project, connection, call, max_rows)
+            return await _within(project, connection, call, options)
     except TooBusy as error:
         raise refusal.pool_exhausted() from error
     except Down as error:
@@ -71,14 +73,12 @@ async def _answer(project: Project, call: Call, max_rows: int | None) -> Answer:
         raise refusal.connection_lost(str(error)) from error
 
 
-async def _within(
-    project: Project, connection: Connection, call: Call, max_rows: int | None
-) -> Answer:
+async def _within(project: Project, connection: Connection, call: Call, options: Options) -> Answer:
     transaction = connection.bare.transaction(readonly=call.method in _READS)
     await transaction.start()
     try:
         schema = await _become(project, connection, call)
-        work = _work(connection.bare, schema, call, max_rows)
+        work = _work(connection.bare, schema, call, options)
         await _at_home(work)
         found = await _carry_out(work)
         if work.prefer.get("tx") == "rollback":
@@ -115,7 +115,7 @@ async def _apply(bare: asyncpg.Connection[Any], settings: list[str] | tuple[str,
             await bare.execute("SELECT set_config($1, $2, true)", name, value)
 
 
-def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: int | None) -> Work:
+def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, options: Options) -> Work:
     within = _profile(call) or schema.exposed[0]
     if within not in schema.exposed:
         message = f"The schema must be one of the following: {', '.join(schema.exposed)}"
@@ -126,8 +126,11 @@ def _work(bare: asyncpg.Connection[Any], schema: Schema, call: Call, max_rows: i
         raise refusal.nothing_there()
     question = asked(call.query, call=rpc and call.method in _READS)
     prefer = preferences(call.prefer)
-    form = media("*/*" if rpc else call.header("Accept"))
-    return Work(call, bare, schema, within, parts[-1], question, prefer, form, max_rows)
+    if aggregates(question.chosen) and not options.aggregates:
+        raise Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
+    form = plan(call.header("Accept")) if options.plans else None
+    form = form or media("*/*" if rpc else call.header("Accept"))
+    return Work(call, bare, schema, within, parts[-1], question, prefer, form, options.max_rows)
 
 
 async def _at_home(work: Work) -> None:

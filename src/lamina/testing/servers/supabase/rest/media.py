@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamina.testing.servers.supabase.rest.refusal import Refused
@@ -18,6 +19,8 @@ _CSV: Final = (
     " AS one) || E'\\n' || coalesce(string_agg(substring(_postgrest_t::text, 2,"
     " length(_postgrest_t::text) - 2), E'\\n'), '')"
 )
+_PLAN: Final = re.compile(r"\s*application/vnd\.pgrst\.plan(?:\+(json|text))?")
+_EXPLAINS: Final = ("analyze", "verbose", "settings", "buffers", "wal")
 
 
 class Media(NamedTuple):
@@ -26,6 +29,8 @@ class Media(NamedTuple):
     name: str
     body: str
     single: bool = False
+    explain: str = ""
+    """What to explain the call with, rather than to carry it out."""
 
 
 def media(accept: str, *, scalar: Sequence[str] = ()) -> Media:
@@ -44,6 +49,20 @@ def media(accept: str, *, scalar: Sequence[str] = ()) -> Media:
             return found
     message = f"None of these media types are available: {', '.join(wanted)}"
     raise Refused(406, "PGRST107", message)
+
+
+def plan(accept: str) -> Media | None:
+    """Return how to explain a call, if *accept* asks for that."""
+    found = _PLAN.match(accept)
+    if found is None:
+        return None
+    wanted = accept.partition("options=")[2].split(";")[0].strip(' "').split("|")
+    options = [each for each in _EXPLAINS if each in wanted]
+    form = found[1] or "text"
+    told = ", ".join([*(each.upper() for each in options), f"FORMAT {form.upper()}"])
+    more = f"; options={'|'.join(options)}" if options else ""
+    name = f'application/vnd.pgrst.plan+{form}; for="application/json"{more}; charset=utf-8'
+    return Media(name, "coalesce(json_agg(_postgrest_t), '[]')::text", explain=told)
 
 
 def _rank(part: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from lamina.testing.servers.supabase.rest import quoting
-from lamina.testing.servers.supabase.rest.asked import Chosen, Field, Filter, Level
+from lamina.testing.servers.supabase.rest.asked import Chosen, Field, Filter, Level, aggregates
 from lamina.testing.servers.supabase.rest.conditions import Source, order_by, where, window
 from lamina.testing.servers.supabase.rest.refusal import Refused, not_embedded
 from lamina.testing.servers.supabase.rest.relations import Relation, relation
@@ -23,6 +23,7 @@ class _Row:
 
     table: str
     columns: list[str] = field(default_factory=list[str])
+    groups: list[str] = field(default_factory=list[str])
     joins: list[str] = field(default_factory=list[str])
     embedded: dict[str, Source] = field(default_factory=dict[str, Source])
     many: set[str] = field(default_factory=set[str])
@@ -85,6 +86,7 @@ class Selection:
         return (
             f"SELECT {', '.join(row.columns)} FROM {whence}{''.join(row.joins)}"
             + self._conditions(source, row, level.conditions, more)
+            + (f" GROUP BY {', '.join(row.groups)}" if row.groups else "")
             + order_by(source, level.order, row.embedded)
             + window(level.limit, level.offset)
         )
@@ -114,9 +116,12 @@ class Selection:
 
     def _row(self, source: Source, table: str, parts: tuple[Part, ...], path: Path) -> _Row:
         row = _Row(table)
+        grouped = aggregates(tuple(part for part in parts if isinstance(part, Chosen)))
         for part in parts:
             if isinstance(part, Chosen):
                 row.columns.append(_column(source, part))
+                if grouped and part.aggregate is None:
+                    row.groups.append(_plain(source, part))
             else:
                 self._embed(row, source, table, part, (*path, part.label))
         if not row.columns and not path:
@@ -175,12 +180,19 @@ def _joined(outer: Source, inside: Source, found: Relation) -> tuple[str, tuple[
     return f", {via}", (*near, *far)
 
 
-def _column(source: Source, part: Chosen) -> str:
+def _plain(source: Source, part: Chosen) -> str:
     column = source.field(part.field)
-    if part.cast is not None:
-        column = f"CAST({column} AS {part.cast})"
+    return column if part.cast is None else f"CAST({column} AS {part.cast})"
+
+
+def _column(source: Source, part: Chosen) -> str:
+    column = _plain(source, part)
+    if part.aggregate is not None:
+        column = f"{part.aggregate.upper()}({'*' if part.field.name == '*' else column})"
+    if part.aggregate_cast is not None:
+        column = f"CAST({column} AS {part.aggregate_cast})"
     alias = part.alias
-    if alias is None and part.field.path:
+    if alias is None and part.aggregate is None and part.field.path:
         names = [key for _, key in part.field.path if isinstance(key, str)]
         alias = names[-1] if names else part.field.name
     return column if alias is None else f"{column} AS {quoting.name(alias)}"

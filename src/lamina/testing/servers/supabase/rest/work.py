@@ -55,20 +55,26 @@ class Work:
         Raises:
             Refused: One row was asked for, and there is another number of them.
         """
-        row = await self.bare.fetchrow(
+        sql = (
             f"WITH pgrst_source AS ({source}) SELECT ({total})::bigint AS total,"
             f" pg_catalog.count(_postgrest_t) AS page, {self.media.body} AS body,"
             " nullif(current_setting('pgrst.inserted', true), '')::int AS inserted,"
             " nullif(current_setting('response.headers', true), '') AS headers,"
             " nullif(current_setting('response.status', true), '') AS status"
-            f" FROM ({rows}) AS _postgrest_t",
-            *values,
+            f" FROM ({rows}) AS _postgrest_t"
         )
+        if self.media.explain:
+            return await self._explained(sql, *values)
+        row = await self.bare.fetchrow(sql, *values)
         assert row is not None  # an aggregate gives a row
         outcome = Outcome(**dict(row))
         if self.media.single and outcome.page != 1:
             raise not_one_row(outcome.page)
         return outcome
+
+    async def _explained(self, sql: str, *values: object) -> Outcome:
+        lines = await self.bare.fetch(f"EXPLAIN ({self.media.explain}) {sql}", *values)
+        return Outcome(None, 1, "\n".join(line[0] for line in lines), None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
