@@ -31,7 +31,7 @@ HEAD: Final = {
 async def media(*steps: Step, **options: Any) -> AsyncGenerator[tuple[Media, FaultServer], None]:
     """Give a store over a server that lets it open, and then does *steps*."""
     async with FaultServer(OK, *steps) as server:
-        given = {
+        given: dict[str, Any] = {
             "endpoint": server.url,
             "access_key": "AK",
             "secret_key": SECRET,
@@ -111,10 +111,11 @@ async def without_credentials() -> StorageError:
 
 
 async def opening(url: str, *, open_within: float | None = None, **options: Any) -> StorageError:
-    given = {"endpoint": url, "access_key": "AK", "secret_key": SECRET, **options}
+    given: dict[str, Any] = {"endpoint": url, "access_key": "AK", "secret_key": SECRET, **options}
     backend = S3Media("media", **given)
     if open_within is not None:
-        backend._client._connect_timeout = open_within
+        client: Any = backend._client  # pyright: ignore[reportPrivateUsage]  # which has no option for it
+        client._connect_timeout = open_within  # the SDK's own is not to strike first
     store = Stack().over(backend)
     with pytest.raises(StorageError) as caught:
         await store.open()

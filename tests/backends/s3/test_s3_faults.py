@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,7 +47,7 @@ EACH: dict[str, Ask] = {
 
 
 def backend(server: S3, *, bucket: str | None = None, **options: Any) -> S3Media:
-    given = {
+    given: dict[str, Any] = {
         "endpoint": server.url,
         "region": server.region,
         "access_key": server.access_key,
@@ -58,7 +58,7 @@ def backend(server: S3, *, bucket: str | None = None, **options: Any) -> S3Media
 
 
 @asynccontextmanager
-async def opened(server: S3, **options: Any) -> AsyncIterator[Media]:
+async def opened(server: S3, **options: Any) -> AsyncGenerator[Media, None]:
     async with Stack().over(backend(server, **options)) as store:
         yield store
 
@@ -179,7 +179,7 @@ async def test_opening_may_be_cancelled_anywhere(times: int, s3: S3) -> None:
     ],
 )
 def test_wrong_options_are_refused_without_telling_secrets(options: dict[str, Any]) -> None:
-    given = {"bucket": "media", "access_key": "AK", "secret_key": "SK", **options}
+    given: dict[str, Any] = {"bucket": "media", "access_key": "AK", "secret_key": "SK", **options}
     with pytest.raises(StackError) as caught:
         S3Media(**given)
     assert "geheim" not in str(caught.value)
@@ -345,8 +345,9 @@ async def test_any_metadata_and_type_comes_back(s3: S3) -> None:
 async def test_what_other_tools_wrote_is_read_too(s3: S3) -> None:
     own = backend(s3)
     async with Stack().over(own) as store:
-        await own._client.s3.put_object(
-            Bucket=own._client.bucket, Key="theirs", Body=b"bytes", ContentType="text/css"
+        client = own._client  # pyright: ignore[reportPrivateUsage]  # to write as others do
+        await client.s3.put_object(
+            Bucket=client.bucket, Key="theirs", Body=b"bytes", ContentType="text/css"
         )
         info = await store.head("theirs")
         assert info is not None

@@ -1,0 +1,163 @@
+"""S3 through the facade, beside bare aioboto3 doing the same work, on a server started here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, final
+
+import aioboto3
+from aiobotocore.config import AioConfig
+
+from benchmarks.report import Progress, Report
+from benchmarks.timing import Subject, side_by_side
+from lamina.backends.s3 import S3Media
+from lamina.domains.media import PART, Media
+from lamina.stack import Stack
+from lamina.testing.servers import S3
+
+SMALL = os.urandom(1024)
+LARGE = os.urandom(1024 * 1024)
+GIGABYTE = 1024**3
+
+
+async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
+    """Measure single objects, and the memory that a large one takes on its way up and down."""
+    with S3() as server:
+        bucket = server.bucket()
+        async with _both(server, bucket) as (ours, bare):
+            progress.begin("s3")
+            subjects = _subjects(ours, bare, bucket)
+            for subject in subjects.values():
+                await subject()
+            rounds = 6 if quick else 40
+            timed = await side_by_side(subjects, progress=progress, rounds=rounds, calls=100_000)
+            size = GIGABYTE // 16 if quick else GIGABYTE
+            progress.begin("s3, memory")
+            up, down = await _memory(ours, size)
+    for name, each in timed.items():
+        report.add("s3", name, each.quiet, "us")
+    for name in ("set 1 KiB", "get 1 KiB", "set 1 MiB", "get 1 MiB"):
+        ratio = timed[f"aioboto3, {name}"].ratio(timed[f"lamina, {name}"])
+        section = "s3, bare aioboto3's time / ours"
+        report.add(section, name, ratio, "ratio", target=0.97, least=True)
+    told = f"of {size // 1024**2} MiB, most memory added"
+    report.add("s3, memory", f"upload {told}", up, "MiB", target=64)
+    report.add("s3, memory", f"download {told}", down, "MiB", target=64)
+
+
+@asynccontextmanager
+async def _both(server: S3, bucket: str) -> AsyncIterator[tuple[Media, Any]]:
+    """Give a store and a client with the same settings, neither of which repeats anything."""
+    backend = S3Media(
+        bucket,
+        endpoint=server.url,
+        region=server.region,
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+    )
+    config = AioConfig(
+        retries={"total_max_attempts": 1},
+        max_pool_connections=50,
+        signature_version="s3v4",
+        s3={"addressing_style": "path", "payload_signing_enabled": False},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    client = aioboto3.Session().client(
+        "s3",
+        endpoint_url=server.url,
+        region_name=server.region,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+        config=config,
+    )
+    async with Stack().over(backend) as ours, client as bare:
+        yield ours, bare
+
+
+def _subjects(ours: Media, bare: Any, bucket: str) -> dict[str, Subject]:
+    """The same work: a SHA-256 that S3 checks when written, and one that is checked when read."""
+
+    async def put(key: str, data: bytes) -> None:
+        digest = await _digest(data)
+        await bare.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=data,
+            ContentType="application/octet-stream",
+            Metadata={"sha256": digest.hex()},
+            ChecksumSHA256=base64.b64encode(digest).decode(),
+        )
+
+    async def get(key: str) -> bytes:
+        told = await bare.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PART - 1}")
+        async with told["Body"] as body:
+            data: bytes = await body.read()
+        if (await _digest(data)).hex() != told["Metadata"]["sha256"]:
+            raise ValueError
+        return data
+
+    found: dict[str, Subject] = {}
+    for size, data in (("1 KiB", SMALL), ("1 MiB", LARGE)):
+        found[f"aioboto3, set {size}"] = partial(put, f"bare {size}", data)
+        found[f"lamina, set {size}"] = partial(ours.set, f"ours {size}", data)
+        found[f"aioboto3, get {size}"] = partial(get, f"bare {size}")
+        found[f"lamina, get {size}"] = partial(ours.get, f"ours {size}")
+    return found
+
+
+async def _digest(data: bytes) -> bytes:
+    """Hash it, not on the loop if that takes long, as any hand would write it."""
+    made = sha256(data) if len(data) < 64 * 1024 else await asyncio.to_thread(sha256, data)
+    return made.digest()
+
+
+@final
+class _Made:
+    """So many bytes, made as they are asked for."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    async def read(self, start: int, length: int) -> bytes:
+        return bytes(max(min(length, self._size - start), 0))
+
+
+async def _memory(ours: Media, size: int) -> tuple[float, float]:
+    """Return the MiB that an upload and a download add at most, after one of two parts each."""
+
+    async def download(key: str) -> int:
+        reader = await ours.open_reader(key)
+        assert reader is not None
+        return sum([len(chunk) async for chunk in reader])
+
+    await ours.set("warm", _Made(2 * PART))
+    await download("warm")
+    up = await _added(ours.set("large", _Made(size)))
+    down = await _added(download("large"))
+    info = await ours.head("large")
+    assert info is not None
+    assert info.size == size
+    return up, down
+
+
+async def _added(work: Any) -> float:
+    before = most = _resident()
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        most = max(most, _resident())
+        await asyncio.sleep(0.005)
+    await task
+    return (most - before) / 1024**2
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
