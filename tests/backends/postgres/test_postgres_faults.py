@@ -16,8 +16,10 @@ from lamina.domains.documents import Write
 from lamina.domains.keyvalue import Append, GetStamped
 from lamina.errors import BatchFailed, TimedOut, Unavailable
 from lamina.stack import Stack
+from lamina.testing.clock import run
 from lamina.testing.faults import FaultProxy
 from lamina.testing.servers import Postgres
+from lamina.testing.sweep import sweep
 from lamina.values import Failed, Json
 
 pytestmark = pytest.mark.server
@@ -312,3 +314,25 @@ async def test_a_pooler_in_transaction_mode_is_asked_nothing_that_outlives_one(
         await three.set("a", "some text")
         assert [hit.id for hit in await three.search("some text", top_k=1)] == ["a"]
         assert await admin.fetchval(f"{BUSY} OR state LIKE 'idle in transaction%'") == 0
+
+
+def test_what_takes_several_steps_may_be_cancelled_at_each(postgres: Postgres) -> None:
+    url, name = postgres.database(), schema()
+    done: list[int] = []
+
+    async def scenario() -> None:
+        async with values(url, schema=name) as store:
+            await store.append("l", [len(done)], idempotency=f"once {len(done)}")
+            await store.set_many({"a": b"1", "b": b"2"})
+            await store.increment("n")
+        done.append(1)
+
+    async def afterwards() -> None:
+        async with values(url, schema=name) as store, session(url) as admin:
+            items = [item for (item,) in json.loads(await store.get("l") or b"")]
+            assert sorted(set(items)) == items  # each once, whichever tries were cut short
+            assert await store.append("l", [0], idempotency="once 0") == 1
+            assert await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_keyvalue") == 4
+
+    sweep(scenario)
+    run(afterwards())
