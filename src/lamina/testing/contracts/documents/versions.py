@@ -9,6 +9,7 @@ import pytest
 from lamina.domains.documents import Documents, Read, Update, Write
 from lamina.errors import Conflict
 from lamina.testing.contracts.backend import BackendContract, near
+from lamina.testing.contracts.punctual import punctual
 
 
 class VersionedDocuments(BackendContract[Documents]):
@@ -55,6 +56,7 @@ class VersionedDocuments(BackendContract[Documents]):
             assert found is not None
             assert (found.content, dict(found.metadata), found.version) == ("", {}, 4)
 
+    @punctual(0.05)
     async def test_tells_when_it_was_created_and_changed(self) -> None:
         async with self.opened(Read, Write, Update) as store:
             await store.set("a", "1")

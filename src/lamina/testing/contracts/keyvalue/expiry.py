@@ -24,6 +24,7 @@ from lamina.domains.keyvalue import (
 )
 from lamina.errors import Conflict, Invalid
 from lamina.testing.contracts.backend import BackendContract, near
+from lamina.testing.contracts.punctual import punctual
 from lamina.values import Json, Stamped
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
     """Times to live."""
 
     @pytest.mark.parametrize("read", list(_ABSENT), ids=lambda op: op.__name__)
+    @punctual(EXACT / 2)
     async def test_takes_a_key_for_absent_from_its_expiry_on(
         self, read: type[Operation[Any]]
     ) -> None:
@@ -76,6 +78,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             assert await _TAKES_FOR_ABSENT[read](store) == _ABSENT[read]
 
     @pytest.mark.parametrize("read", list(_ABSENT), ids=lambda op: op.__name__)
+    @punctual(EXACT / 2)
     async def test_takes_a_key_for_present_until_its_expiry(
         self, read: type[Operation[Any]]
     ) -> None:
@@ -89,6 +92,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             else:
                 assert await _TAKES_FOR_ABSENT[read](store) != _ABSENT[read]
 
+    @punctual(EXACT / 2)
     async def test_tells_how_long_a_key_lives(self) -> None:
         async with self.opened(Set, TimeToLive, Expire) as store:
             await store.set("a", b"1", ttl=100)
@@ -100,6 +104,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             assert await store.ttl("a") == math.inf
             assert await store.get("a") == b"1"
 
+    @punctual(EXACT / 2)
     async def test_forgets_the_expiry_when_written_anew(self) -> None:
         async with self.opened(Set, TimeToLive, Get) as store:
             await store.set("a", b"1", ttl=1)
@@ -108,6 +113,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             assert await store.get("a") == b"2"
             assert await store.ttl("a") == math.inf
 
+    @punctual(EXACT / 2)
     async def test_keeps_the_expiry_of_what_it_adds_to(self) -> None:
         async with self.opened(Set, TimeToLive, Append, Increment) as store:
             await store.append("a", 1, ttl=100)
@@ -122,6 +128,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             assert near(await store.ttl("a"), 50, EXACT)
             assert near(await store.ttl("b"), 50, EXACT)
 
+    @punctual(EXACT / 2)
     async def test_gives_conditional_writes_and_batches_their_time(self) -> None:
         async with self.opened(SetMany, CompareAndSet, TimeToLive) as store:
             await store.set_many({"a": b"1", "b": b"2"}, ttl=5)
@@ -131,6 +138,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             await self.elapse(2 * EXACT)
             assert await store.get_many(["a", "b", "c"]) == (None, None, None)
 
+    @punctual(EXACT / 2)
     async def test_honours_a_tiny_and_a_huge_time(self) -> None:
         async with self.opened(Set, Get) as store:
             await store.set("a", b"1", ttl=0.001)
@@ -140,6 +148,7 @@ class ExpiringKeyValue(BackendContract[KeyValue]):
             assert await store.get("b") == b"2"
 
     @pytest.mark.parametrize("ttl", [0, -1, math.inf, math.nan, True])
+    @punctual(EXACT / 2)
     async def test_refuses_a_time_that_is_none(self, ttl: float) -> None:
         async with self.opened(Set, Get) as store:
             with pytest.raises(Invalid):

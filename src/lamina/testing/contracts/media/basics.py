@@ -10,6 +10,7 @@ from lamina.domains.media import Erase, Head, ListObjects, Media, Put, ReadRange
 from lamina.errors import Invalid, StorageError, Unsupported
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract, near
+from lamina.testing.contracts.punctual import punctual
 from lamina.testing.samples import NAMES, REFUSED
 from lamina.values import freeze
 
@@ -31,6 +32,7 @@ class BasicMedia(BackendContract[Media]):
                 left = str(place).encode() if place % 2 else None
                 assert await store.get(name) == left, ascii(name)
 
+    @punctual(0.05)
     async def test_tells_what_it_holds(self) -> None:
         async with self.opened(Head, Put) as store:
             now = store.bound.runtime.wall()
