@@ -148,6 +148,8 @@ def test_what_is_not_there_is_told(storage: Storage) -> None:
     assert refused(storage.get("/object/box/none")) == NO_OBJECT
     assert refused(storage.get("/object/info/box/none")) == NO_OBJECT
     assert refused(storage.delete("/object/box/none")) == NO_OBJECT
+    assert refused(storage.get("/object/info/none/x")) == NO_OBJECT
+    assert refused(storage.get("/object/none/x")) == NO_BUCKET
     assert refused(storage.put_up("none/x")) == NO_BUCKET
     head = storage.head("/object/box/none")
     assert (head.status_code, head.content) == (400, b"")

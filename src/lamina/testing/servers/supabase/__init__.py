@@ -3,6 +3,10 @@
 ``/rest/v1/...`` and ``/storage/v1/...`` as on Supabase. A first path segment ``/~NAME`` selects
 another project: the database NAME of the same server, made on first use. ``GET /_ready`` is 200.
 
+As PostgREST by default, it sums nothing up and explains nothing; ``--aggregates`` and ``--plans``
+let callers ask for that. Served are ``public`` and every schema of your own, or ``--schemas``.
+Views have no relations for embedding, and Storage has no image transformation, S3 or TUS.
+
 ``/_control`` needs no key, on any project's path:
 
 - ``POST /_control/project`` with ``{"name": "a", "sql": "..."}`` makes a project and runs SQL in

@@ -26,7 +26,10 @@ _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 async def download(place: Place, begin: int, *, told: bool = False) -> web.StreamResponse:
     """Answer an object to whom it may be shown; *told* answers what is known of it."""
     bucket, key = place.path[begin], place.key(begin + 1)
-    found = await _found(place, bucket, key)
+    only_about = told or place.request.method == "HEAD"  # then nobody looks for the bucket
+    found = await (
+        find(place, bucket, key, place.who()) if only_about else _found(place, bucket, key)
+    )
     return web.json_response(info(found)) if told else await send(place, found)
 
 
