@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
@@ -53,7 +53,7 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
 
 
 @asynccontextmanager
-async def _both(server: S3, bucket: str) -> AsyncIterator[tuple[Media, Any]]:
+async def _both(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any], None]:
     """Give a store and a client with the same settings, neither of which repeats anything."""
     backend = S3Media(
         bucket,
@@ -70,7 +70,8 @@ async def _both(server: S3, bucket: str) -> AsyncIterator[tuple[Media, Any]]:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    client = aioboto3.Session().client(
+    session: Any = aioboto3.Session()
+    client = session.client(
         "s3",
         endpoint_url=server.url,
         region_name=server.region,

@@ -114,7 +114,7 @@ async def opening(url: str, *, open_within: float | None = None, **options: Any)
     given: dict[str, Any] = {"endpoint": url, "access_key": "AK", "secret_key": SECRET, **options}
     backend = S3Media("media", **given)
     if open_within is not None:
-        client: Any = backend._client  # pyright: ignore[reportPrivateUsage]  # which has no option for it
+        client: Any = backend._client  # pyright: ignore[reportPrivateUsage]  # no option
         client._connect_timeout = open_within  # the SDK's own is not to strike first
     store = Stack().over(backend)
     with pytest.raises(StorageError) as caught:
