@@ -11,7 +11,7 @@ import pytest
 from lamina import Stack
 from lamina.backends.upstash import UpstashVectors
 from lamina.domains.vectors import NearestPage, Upsert, Vectors
-from lamina.errors import Invalid, StackError, Unsupported
+from lamina.errors import Invalid, Unsupported
 from lamina.filters import F
 from lamina.testing.servers import Upstash
 from lamina.testing.servers.vector import Kind
@@ -175,26 +175,3 @@ async def test_an_item_of_the_wrong_kind_hinders_no_other(upstash: Upstash) -> N
             Done, Unsupported, Unsupported, Invalid, Invalid, Invalid, Invalid, Done
         ]  # fmt: skip
         assert sorted([id_ async for id_ in store.scan()]) == ["a", "h"]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"url": "index.upstash.io"},
-        {"url": "https://user:secret@index.upstash.io"},
-        {"url": "https://index.upstash.io/?a=1"},
-        {"token": ""},
-        {"token": "two words"},
-        {"token": "line\r\nX-Other: 1"},
-        {"search_lag": -1.0},
-        {"search_lag": float("nan")},
-        {"timeout": 0.0},
-        {"timeout": float("inf")},
-        {"connect_timeout": 0.0},
-        {"connections": 0},
-    ],
-)
-def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(StackError) as caught:
-        UpstashVectors(**{"url": "https://index.upstash.io", "token": "t"} | options)
-    assert "secret" not in str(caught.value)
