@@ -7,10 +7,30 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import layers, peers, search, startup
+from benchmarks import (
+    layers,
+    peers,
+    search,
+    startup,
+    wire_postgres,
+    wire_redis,
+    wire_s3,
+    wire_supabase,
+    wire_upstash,
+)
 from benchmarks.report import Progress, Report
 
-SECTIONS = {"layers": layers, "peers": peers, "startup": startup, "search": search}
+SECTIONS = {
+    "layers": layers,
+    "peers": peers,
+    "startup": startup,
+    "search": search,
+    "redis": wire_redis,
+    "postgres": wire_postgres,
+    "upstash": wire_upstash,
+    "supabase": wire_supabase,
+    "s3": wire_s3,
+}
 
 
 def main() -> int:
