@@ -356,6 +356,23 @@ async def test_what_other_tools_wrote_is_read_too(s3: S3) -> None:
         assert [each.key for each in await store.search("th")] == ["theirs"]
 
 
+@pytest.mark.parametrize(
+    "disguise", ["{}\n", 'x", "{}', "W/{}", " {}", "\u00e9{}", "{}" + "x" * 9000]
+)
+async def test_an_etag_that_can_be_none_matches_nothing(disguise: str, s3: S3) -> None:
+    async with opened(s3) as store:
+        await store.set("a", b"1")
+        info = await store.head("a")
+        assert info is not None
+        etag = disguise.format(info.etag)
+        with pytest.raises(Conflict):
+            await store.range("a", 0, 1, etag=etag)
+        with pytest.raises(Conflict):
+            await store.set("a", b"2", if_etag=etag)
+        assert await store.range("absent", 0, 1, etag=etag) is None
+        assert await store.get("a") == b"1"
+
+
 async def test_a_cursor_that_is_none_of_ours_is_refused_or_harmless(s3: S3) -> None:
     async with opened(s3) as store:
         await store.set("a", b"1")

@@ -186,6 +186,7 @@ class Client:
             s3={"payload_signing_enabled": False, **style},  # the signed SHA-256 vouches for it
             request_checksum_calculation="when_required",  # we give ours, and look ourselves
             response_checksum_validation="when_required",
+            parameter_validation=False,  # they are ours, and looking costs more than we do
             proxies={},
             http_session_cls=OnceSession,
         )

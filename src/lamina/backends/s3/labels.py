@@ -23,6 +23,7 @@ _ROOM: Final = 2048 - len(OURS)
 """Bytes of metadata that S3 keeps."""
 
 _TYPE: Final = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+_ETAG: Final = re.compile(r"[!#-~]{1,200}")
 _UNKNOWN: Final = "application/octet-stream"
 
 
@@ -162,6 +163,11 @@ def text_of(told: Any, field: str) -> str:
 def bare(etag: str) -> str:
     """Return an etag without its quotes."""
     return etag.removeprefix("W/").strip('"')
+
+
+def quoted(etag: str) -> str:
+    """Return an etag as a condition has it; what can be none becomes one that nothing has."""
+    return f'"{etag}"' if _ETAG.fullmatch(etag) else '"-"'
 
 
 def in_base64(digest: str) -> str:

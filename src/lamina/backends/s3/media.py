@@ -9,7 +9,7 @@ from typing import Any, Final, final
 from lamina.backend import serves
 from lamina.backends.s3.client import Client
 from lamina.backends.s3.digests import check_whole, digest_of
-from lamina.backends.s3.labels import Label, Stored, bare, in_base64, text_of
+from lamina.backends.s3.labels import Label, Stored, bare, in_base64, quoted, text_of
 from lamina.backends.s3.listing import listed
 from lamina.backends.s3.names import names_of
 from lamina.backends.s3.uploads import Uploads
@@ -125,7 +125,7 @@ class S3Media(MediaBackend):
 
         check_range(op, op.etag or "")
         name = self._names.name(op.scope, op.key)
-        pinned: Any = {} if op.etag is None else {"IfMatch": f'"{op.etag}"'}
+        pinned: Any = {} if op.etag is None else {"IfMatch": quoted(op.etag)}
         asked = f"bytes={op.start}-{op.start + op.length - 1}"
         try:
             with self._client.asking():
@@ -191,7 +191,7 @@ class S3Media(MediaBackend):
             found = await self._client.head(name)
             if found is None:
                 return False
-            seen: Any = {"IfMatch": f'"{found.etag}"'} if self.conditional else {}
+            seen: Any = {"IfMatch": quoted(found.etag)} if self.conditional else {}
             try:
                 with self._client.asking():
                     await self._client.s3.delete_object(
@@ -237,7 +237,7 @@ class S3Media(MediaBackend):
         if not self.conditional:
             msg = "conditions are switched off for this endpoint"
             raise Unsupported(msg)
-        return {"IfNoneMatch": "*"} if op.if_absent else {"IfMatch": f'"{op.if_etag}"'}
+        return {"IfNoneMatch": "*"} if op.if_absent else {"IfMatch": quoted(op.if_etag or "")}
 
     async def _none_left(self, op: ReadRange, name: str) -> Chunk | None:
         found = await self._client.head(name)
