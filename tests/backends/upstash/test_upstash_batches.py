@@ -32,8 +32,8 @@ def own() -> Iterator[Upstash]:
 @asynccontextmanager
 async def opened(server: Upstash, **options: Any) -> AsyncGenerator[Vectors, None]:
     url, token = server.index("dense")
-    backend = UpstashVectors(**{"url": url, "token": token, "search_lag": 0.0, **options})
-    async with Stack().over(backend) as store:
+    given: dict[str, Any] = {"url": url, "token": token, "search_lag": 0.0, **options}
+    async with Stack().over(UpstashVectors(**given)) as store:
         server.control(counts={})
         yield store
 

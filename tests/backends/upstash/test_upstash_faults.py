@@ -43,7 +43,7 @@ def victim() -> Iterator[Upstash]:
 @asynccontextmanager
 async def opened(victim: Upstash, **options: Any) -> AsyncGenerator[Vectors, None]:
     url, token = victim.index("dense")
-    given = {"url": url, "token": token, "search_lag": 0.0, "timeout": 2.0, **options}
+    given: dict[str, Any] = {"url": url, "token": token, "search_lag": 0.0, "timeout": 2.0, **options}
     async with Stack().over(UpstashVectors(**given)) as store:
         yield store
 
@@ -237,8 +237,9 @@ async def test_a_search_page_by_page_is_begun_again_after_a_restart(victim: Upst
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"url": "https://x.example", "token": "token", **wrong}
     with pytest.raises(StackError) as caught:
-        UpstashVectors(**{"url": "https://x.example", "token": "token", **wrong})
+        UpstashVectors(**given)
     assert "secret" not in str(caught.value)
 
 
