@@ -42,7 +42,7 @@ def test_json_is_canonical() -> None:
         {"a": {1: 2}},
         b"bytes",
         {1, 2},
-        object(),
+        pytest.param(object(), id="object"),
         "\ud800",
         {"\ud800": 1},
     ],
