@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import assert_type
 
 from lamina import (
+    Blocking,
     Cache,
     Documents,
     F,
@@ -110,6 +111,11 @@ async def vectors(store: Vectors) -> None:
     assert_type(await store.get_many(["a"]), tuple[Record | None, ...])
     assert_type(await store.get_many(["a"], outcomes=True), tuple[Outcome[Record | None], ...])
     assert_type(await store.set_many([Upsert("a", text="x")]), tuple[Outcome[None], ...])
+
+
+async def blocking(threads: Blocking) -> None:
+    assert_type(await threads.run(divmod, 7, 2), tuple[int, int])
+    await threads.close()
 
 
 async def media(store: Media) -> None:
