@@ -1,7 +1,7 @@
 """Connections for httpx on asyncio's own streams.
 
 Its usual way, through anyio, turns a cancellation that comes while it connects into another one,
-and costs more.
+and costs more. And its pool loses the place of a call that is cancelled at some of its awaits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Generator, Iterable
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable
 
 _FAREWELL: Final = 1.0
 """Seconds that a peer may take to answer to the end of a connection."""
@@ -27,7 +27,7 @@ class Transport(httpx.AsyncHTTPTransport):
 
     def __init__(self, limits: httpx.Limits, *, http2: bool) -> None:
         super().__init__(limits=limits, trust_env=False, http2=http2)
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool = Pool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
@@ -35,6 +35,58 @@ class Transport(httpx.AsyncHTTPTransport):
             http2=http2,
             network_backend=Network(),
         )
+
+
+@final
+class Pool(httpcore.AsyncConnectionPool):
+    """httpcore's pool, which here gets back the place of every call that is cancelled.
+
+    It knows a connection as busy from before it is used until its answer is closed; a call that
+    is cancelled in between, on the way to a lock, would leave it so for ever.
+    """
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        try:
+            answer = await super().handle_async_request(request)
+        except asyncio.CancelledError:
+            self._free()
+            raise
+        answer.stream = _Body(answer.stream, self.forget)
+        return answer
+
+    def forget(self, request: Any) -> None:
+        """Let go of a request whose answer was closed, or whose closing was cancelled."""
+        if request in self._requests:
+            self._requests.remove(request)
+            self._free()
+
+    def _free(self) -> None:
+        used = [request.connection for request in self._requests]
+        for one in [*self._connections]:
+            if one not in used and not one.is_idle() and not one.is_closed():
+                self._connections.remove(one)
+                _abort(one)
+        for one in self._assign_requests_to_connections():
+            _abort(one)
+
+
+@final
+class _Body:
+    """An answer's body, whose place in the pool is free once it is closed, however that ends."""
+
+    def __init__(self, stream: Any, forget: Callable[[Any], None]) -> None:
+        self._stream = stream
+        self._forget = forget
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        parts: AsyncIterator[bytes] = self._stream.__aiter__()
+        return parts
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            self._forget(self._stream._pool_request)  # noqa: SLF001  # told nowhere else
 
 
 @final
@@ -103,6 +155,10 @@ class _Stream(httpcore.AsyncNetworkStream):
                 await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
         return self
 
+    def abort(self) -> None:
+        """Close it at once, without a word."""
+        self._writer.transport.abort()
+
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # the pool asks whether an idle connection has ended
             return self._reader.at_eof() or self._writer.is_closing()
@@ -113,6 +169,13 @@ class _Stream(httpcore.AsyncNetworkStream):
             "socket": "socket",
         }
         return self._writer.get_extra_info(names[info]) if info in names else None
+
+
+def _abort(connection: Any) -> None:
+    """Close what a connection of the pool holds open, if anything."""
+    stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)
+    if isinstance(stream, _Stream):
+        stream.abort()
 
 
 @contextmanager
