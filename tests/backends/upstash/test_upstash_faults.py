@@ -43,7 +43,13 @@ def victim() -> Iterator[Upstash]:
 @asynccontextmanager
 async def opened(victim: Upstash, **options: Any) -> AsyncGenerator[Vectors, None]:
     url, token = victim.index("dense")
-    given: dict[str, Any] = {"url": url, "token": token, "search_lag": 0.0, "timeout": 2.0, **options}
+    given: dict[str, Any] = {
+        "url": url,
+        "token": token,
+        "search_lag": 0.0,
+        "timeout": 2.0,
+        **options,
+    }
     async with Stack().over(UpstashVectors(**given)) as store:
         yield store
 
