@@ -29,9 +29,9 @@ _LARGE: Final = 64 * 2**10
 
 
 async def write_documents(
-    pool: Pool, query: str, ops: Sequence[Write]
+    pool: Pool, query: str, scope: str, ops: Sequence[Write]
 ) -> tuple[Outcome[None], ...]:
-    """Write documents in order; tell of each what became of it.
+    """Write documents of one scope in order; tell of each what became of it.
 
     Without paths they do not depend on each other, and are written by id, so that no two writers
     wait for each other. The words of each are looked for when its turn comes, while the server is
@@ -40,11 +40,15 @@ async def write_documents(
     order = [*range(len(ops))]
     if all(op.path is None for op in ops):
         order.sort(key=lambda place: ops[place].id)
+
+    def row(item: Write | Prepared) -> Prepared:
+        return _values(scope, item) if isinstance(item, Write) else item
+
     outcomes: list[Outcome[None]] = []
     for part in _parts([ops[place] for place in order]):
         if not _gone(outcomes):
-            rows = [await _whole(op) if len(op.content) >= _LARGE else op for op in part]
-            outcomes += await _write(pool, query, rows, _row)
+            rows = [await _whole(scope, op) if len(op.content) >= _LARGE else op for op in part]
+            outcomes += await _write(pool, query, rows, row)
     return _in_order(order, outcomes)
 
 
@@ -112,20 +116,16 @@ def _parts(ops: Sequence[Write]) -> Iterator[Sequence[Write]]:
             start, size = place, 0
 
 
-async def _whole(op: Write) -> Prepared:
-    return await asyncio.to_thread(_values, op)
+async def _whole(scope: str, op: Write) -> Prepared:
+    return await asyncio.to_thread(_values, scope, op)
 
 
-def _row(item: Write | Prepared) -> Prepared:
-    return _values(item) if isinstance(item, Write) else item
-
-
-def _values(op: Write) -> Prepared:
+def _values(scope: str, op: Write) -> Prepared:
     try:
         metadata = stored(op.metadata)
     except Invalid as error:
         return error
-    return (op.scope, op.id, op.path, op.content, *metadata, *indexed(op.content))
+    return (scope, op.id, op.path, op.content, *metadata, *indexed(op.content))
 
 
 def _same(item: Prepared) -> Prepared:

@@ -131,7 +131,7 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(WriteMany)
     async def write_many(self, op: WriteMany) -> tuple[Outcome[None], ...]:
-        return await write_documents(self._pool, self._sql.write, op.singles())
+        return await write_documents(self._pool, self._sql.write, op.scope, op.items)
 
     @serves(Update)
     async def update(self, op: Update) -> int | None:
