@@ -54,6 +54,13 @@ class Pool(httpcore.AsyncConnectionPool):
         answer.stream = _Body(answer.stream, self.forget)
         return answer
 
+    async def _close_connections(self, closing: list[httpcore.AsyncConnectionInterface]) -> None:
+        try:
+            await super()._close_connections(closing)
+        finally:
+            for one in closing:  # those that a cancellation left open
+                _abort(one)
+
     def forget(self, request: Any) -> None:
         """Let go of a request whose answer was closed, or whose closing was cancelled."""
         if request in self._requests:
