@@ -67,9 +67,14 @@ class Backend(ABC, Generic[F_co]):
     def facade(self, bound: Bound) -> F_co:
         """Return the domain's facade over *bound*."""
 
+    @classmethod
+    def declared(cls) -> Capabilities:
+        """Return what its methods are marked with."""
+        return Capabilities({op: how for op, (_, how) in cls._methods.items()})
+
     def capabilities(self) -> Capabilities:
-        """Return what it serves."""
-        return Capabilities({op: how for op, (_, how) in self._methods.items()})
+        """Return what it serves: what is declared, unless its options say otherwise."""
+        return self.declared()
 
     def handler(self, op: type[Operation[R]]) -> Handler[Operation[R], R]:
         """Return what answers *op*, which is among its capabilities."""

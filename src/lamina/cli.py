@@ -7,6 +7,7 @@ import asyncio
 import io
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lamina.bot.printed import add_commands
@@ -103,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(add, "doctor", "check settings, data and backends", _doctor, _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _dev_options(add)
-    add_commands(lambda *told: _described(add, *told))
+    add_commands(partial(_described, add))
     return made
 
 

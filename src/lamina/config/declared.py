@@ -118,8 +118,7 @@ def _lacking(one: Declared, declared: Iterable[Declared]) -> list[str]:
 
 def _declared(domain: str, name: str, kind: type[Backend[Any]], extra: str | None) -> Declared:
     served = {
-        op.__name__: _features(how.features, how.limits)
-        for op, (_, how) in kind._methods.items()  # noqa: SLF001  # declared by the class itself
+        op.__name__: _features(how.features, how.limits) for op, how in kind.declared().items()
     }
     asked = _operations(domain)
     for op in asked:

@@ -6,7 +6,12 @@ import re
 import unicodedata
 from typing import Final
 
-_PLAIN: Final = re.compile(r"[a-z0-9]+")
+_PLAIN: Final = bytes(
+    ord(char.lower()) if char.isascii() and char.isalnum() else 0x20
+    for char in map(chr, range(256))
+)
+"""Each byte of ASCII as a word has it, a space for what is in none."""
+
 _RUN: Final = re.compile(r"[^\W_]+")
 _LONGEST: Final = 32_768  # FTS5_MAX_TOKEN_SIZE
 
@@ -18,7 +23,7 @@ def words(text: str) -> list[str]:
     give one word for each run of letters.
     """
     if text.isascii():
-        return _PLAIN.findall(text.lower())
+        return text.encode().translate(_PLAIN).decode().split()
     return _RUN.findall(text.translate(_FOLDED))
 
 
