@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= auto
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.lamina
@@ -20,8 +21,8 @@ help: ## show this list
 chat: $(STAMP) ## talk to the bot (ARGS="...")
 	@$(BIN)/lamina chat $(ARGS)
 
-test: $(STAMP) ## run all tests (ARGS="-n auto", ARGS=tests/test_stack.py, ...)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run all tests (ARGS=tests/core, ARGS="-k redis", WORKERS=0, ...)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check: $(STAMP) ## formatting, lint and types; stops at the first failure
 	@$(BIN)/ruff format --check
