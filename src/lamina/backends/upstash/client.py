@@ -12,8 +12,8 @@ import httpx
 from upstash_vector.core.index_operations import AsyncIndexOperations
 
 from lamina.backends.http import HTTP, failed, pool
-from lamina.backends.upstash.failures import FAILURES, refused
-from lamina.errors import Closed, Invalid, StackError, StorageError
+from lamina.backends.upstash.failures import FAILURES, reading, refused
+from lamina.errors import Closed, Corrupt, Invalid, StackError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,10 @@ class Client(AsyncIndexOperations):
         )
         try:
             async with asyncio.timeout(self._connect_timeout):
-                return await self.info()
+                with reading():
+                    return await self.info()
+        except Corrupt as error:
+            raise FAILURES["no index"].error() from error
         except StorageError:
             raise
         except TimeoutError as error:

@@ -74,7 +74,8 @@ class Resumed:
     def end(self, query: str) -> None:
         """Let the service forget a query; nobody waits for that."""
         self._held.pop(query, None)
-        self._runtime().spawn(self._end(query), "end upstash query")
+        if self._runtime().has_room():
+            self._runtime().spawn(self._end(query), "end upstash query")
 
     async def close(self) -> None:
         """Let the service forget those that are left."""
