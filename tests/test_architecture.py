@@ -70,6 +70,7 @@ USING_A_STACK_LOADS: Final = {
 HEAVY: Final = {
     *("sqlite3", "numpy", "tenacity", "aiobreaker", "redis", "structlog", "pydantic", "httpx"),
     *("cachetools", "tokenizers", "wordllama", "rich", "pypdf", "pytest", "hypothesis"),
+    *("asyncpg", "aioboto3", "aiobotocore", "aiohttp", "botocore", "supabase", "upstash_vector"),
 }
 
 
