@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
@@ -123,3 +126,92 @@ def test_a_cancellation_comes_out_as_it_went_in() -> None:
                 await client.post(server.url, content=b"x" * 300_000)
 
         assert sweep(scenario).finished == 0
+
+
+async def test_what_a_server_says_unasked_answers_nothing() -> None:
+    asked: list[bytes] = []
+    said = asyncio.Event()
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        while line := await reader.readline():
+            while await reader.readline() not in {b"\r\n", b""}:
+                pass
+            asked.append(line)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            await asyncio.sleep(0.02)
+            writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+            said.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, pool(timeout=5, connect_timeout=5, connections=1) as client:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert (await client.get(url)).status_code == 200
+        await said.wait()
+        await asyncio.sleep(0.05)
+        assert (await client.get(url)).status_code == 200
+    await asyncio.wait([task for task in serving if task is not None])
+
+    assert len(asked) == 2
+
+
+async def test_a_silent_address_of_a_host_does_not_hide_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first address is a listener whose queue is full: the kernel answers no more."""
+    found = socket.getaddrinfo
+    async with FaultServer(default=Answer(200, b"ok")) as server:
+        silent = socket.socket()
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            silent.bind(("127.0.0.2", server.port))
+            silent.listen(0)
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(silent.getsockname())
+
+            def both(_host: Any, *rest: Any, **more: Any) -> list[Any]:
+                return [*found("127.0.0.2", *rest, **more), *found("127.0.0.1", *rest, **more)]
+
+            monkeypatch.setattr(socket, "getaddrinfo", both)
+            async with pool(timeout=5, connect_timeout=3, connections=1) as client:
+                began = monotonic()
+                answer = await client.get(f"http://two.example:{server.port}")
+                assert answer.content == b"ok"
+                assert monotonic() - began < 2
+        finally:
+            for one in (silent, *waiting):
+                one.close()
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
+async def test_a_host_that_can_have_no_address_is_not_connected(host: str) -> None:
+    async with pool(timeout=5, connect_timeout=5, connections=1) as client:
+        with pytest.raises((httpx.ConnectError, httpx.InvalidURL)):
+            await client.get(f"http://{host}")
+
+
+async def test_a_peer_that_does_not_say_goodbye_is_left_soon(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    listener = socket.create_server(("127.0.0.1", 0))
+    leaving = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def mute() -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as one:
+            one.recv(65_536)
+            asyncio.run_coroutine_threadsafe(leaving.wait(), loop).result(10)
+
+    thread = asyncio.ensure_future(asyncio.to_thread(mute))
+    async with pool(timeout=5, connect_timeout=5, connections=1) as client:
+        began = monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.get(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        assert monotonic() - began < 1
+    leaving.set()
+    await thread
+    listener.close()

@@ -7,28 +7,40 @@ and costs more. And its pool loses the place of a call that is cancelled at some
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, final
 
 import httpcore
 import httpx
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable, Generator, Iterable
+    from typing import SupportsIndex
 
-_FAREWELL: Final = 1.0
+_FAREWELL: Final = 0.25
 """Seconds that a peer may take to answer to the end of a connection."""
+
+_NEXT_ADDRESS: Final = 0.25
+"""Seconds after which the next address of a host is tried beside one that is silent."""
 
 
 @final
 class Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over these connections; it reads no proxies from the environment."""
+    """httpx's transport over these connections; it reads no proxies from the environment.
+
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` tell whom to trust, if they are set.
+    """
 
     def __init__(self, limits: httpx.Limits, *, http2: bool) -> None:
-        super().__init__(limits=limits, trust_env=False, http2=http2)
+        trusted = _trusted(
+            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), http2=http2
+        )
+        super().__init__(verify=trusted, limits=limits, trust_env=False, http2=http2)
         self._pool = Pool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=trusted,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
@@ -111,15 +123,51 @@ class Network(httpcore.AsyncNetworkBackend):
         del local_address, socket_options  # nobody here asks for them
         with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(timeout):
-                return _Stream(*await asyncio.open_connection(host, port))
+                return await _connected(host, port)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
+@cache
+def _trusted(file: str | None, folder: str | None, *, http2: bool) -> ssl.SSLContext:
+    """Return whom to trust; it takes long to read, and says what is spoken, so one for each."""
+    del file, folder, http2
+    return httpx.create_ssl_context()
+
+
+async def _connected(host: str, port: int) -> _Stream:
+    loop = asyncio.get_running_loop()
+    reader = _Reader()
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    is_name = any(char.isalpha() for char in host) and ":" not in host
+    transport, _ = await loop.create_connection(
+        lambda: protocol, host, port, happy_eyeballs_delay=_NEXT_ADDRESS if is_name else None
+    )
+    return _Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+
+@final
+class _Reader(asyncio.StreamReader):
+    """Knows whether something came that nobody has read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unread = 0
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self.unread += len(bytes(data))
+        super().feed_data(data)
+
+    async def read(self, n: int = -1) -> bytes:
+        data = await super().read(n)
+        self.unread -= len(data)
+        return data
+
+
 @final
 class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
@@ -145,11 +193,11 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         self._writer.close()
         try:
-            async with asyncio.timeout(_FAREWELL):
-                with suppress(OSError):
+            with suppress(OSError):  # also that of the time limit
+                async with asyncio.timeout(_FAREWELL):
                     await self._writer.wait_closed()
-        except TimeoutError:
-            self._writer.transport.abort()
+        finally:
+            self.abort()
 
     async def start_tls(
         self,
@@ -167,8 +215,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._writer.transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":  # the pool asks whether an idle connection has ended
-            return self._reader.at_eof() or self._writer.is_closing()
+        if info == "is_readable":  # the pool asks whether an idle connection can be used no more
+            return bool(self._reader.unread) or self._reader.at_eof() or self._writer.is_closing()
         names = {
             "client_addr": "sockname",
             "server_addr": "peername",
@@ -191,5 +239,5 @@ def _mapped(late: type[Exception], lost: type[Exception]) -> Generator[None, Non
         yield
     except TimeoutError as error:
         raise late(str(error)) from error
-    except OSError as error:  # of TLS, too
+    except (OSError, UnicodeError) as error:  # of TLS, and of a host that can have no address
         raise lost(str(error) or type(error).__name__) from error
