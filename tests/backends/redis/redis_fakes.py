@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.testing.faults import RawServer, resp_command
+from lamina.testing.faults import FaultProxy, RawServer, resp_command
 
 INFO = b"redis_version:%b\r\nredis_mode:%b\r\nrun_id:0f0f\r\n"
 
@@ -43,7 +43,7 @@ def fake(
     return RawServer(split=resp_command, default=answered)
 
 
-def slots(server: RawServer, *ranges: tuple[int, int]) -> bytes:
+def slots(server: RawServer | FaultProxy, *ranges: tuple[int, int]) -> bytes:
     """Return an answer to CLUSTER SLOTS that gives all *ranges* to *server*."""
     node = b"*2\r\n%b:%d\r\n" % (bulk(server.host.encode()), server.port)
     parts = [b"*3\r\n:%d\r\n:%d\r\n%b" % (first, last, node) for first, last in ranges]

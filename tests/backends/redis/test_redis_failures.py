@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -389,3 +390,35 @@ async def test_a_server_that_is_down_is_named() -> None:
 async def test_a_socket_that_is_not_there_is_named() -> None:
     with pytest.raises(StorageError, match=r"/none/s: FileNotFoundError"):
         await asked("unix:///none/s")
+
+
+@pytest.mark.parametrize("shown", [f"`AUTH`, with args beginning with: `me`, `{SECRET}`", SECRET])
+async def test_a_server_that_repeats_the_password_does_not_make_it_known(shown: str) -> None:
+    async with fake(f"-ERR unknown command {shown}, \r\n".encode()) as server:
+        with pytest.raises(StorageError) as caught:
+            await asked(f"redis://me:{SECRET}@{server.address}")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_server_that_repeats_content_does_not_make_it_known() -> None:
+    answer = f"-ERR unknown command 'SET', with args beginning with: 'a' '{SECRET}' \r\n".encode()
+    async with fake(answer) as server:
+        with pytest.raises(StorageError) as caught:
+            await asked(f"redis://{server.address}", lambda store: store.set("a", SECRET.encode()))
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+        items = {"a": SECRET.encode()}
+        with pytest.raises(StorageError) as caught:
+            await asked(f"redis://{server.address}", lambda store: store.set_many(items, ttl=9))
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_batch_that_is_refused_half_way_may_have_been_done() -> None:
+    answers = iter([b"+OK\r\n", b"-LOADING wait\r\n", b"+OK\r\n"])
+    async with fake(lambda _: next(answers)) as server:
+        with pytest.raises(StorageError, match="loading") as caught:
+            await asked(
+                f"redis://{server.address}",
+                lambda store: store.set_many(dict.fromkeys("abc", b"1"), ttl=9),
+            )
+    assert caught.value.sent == "maybe"
+    assert caught.value.transient

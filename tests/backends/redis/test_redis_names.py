@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
@@ -109,6 +111,20 @@ class TestAddress:
         assert (unix.path, unix.database, unix.hosts) == ("/run/redis.sock", 2, ())
         watched = address("redis://:a@h?sentinel_password=b", "sentinel")
         assert watched.sentinel_login == {"password": "b"}
+        watched = address("redis://h?sentinel_password=a+b%2Fc%3D", "sentinel")
+        assert watched.sentinel_login == {"password": "a+b/c="}
+
+    @pytest.mark.parametrize("password", ["p@ss", "a:b", "100%", "+", "ü", "@", "::", "a@b:c@d"])
+    def test_reads_a_password_of_any_letters(self, password: str) -> None:
+        for told in (password, quote(password, safe="")):
+            read = address(f"redis://me:{told}@[fe80::1%25eth0]:1/0", "standalone")
+            assert read.login == {"username": "me", "password": password}
+            assert read.hosts == (("fe80::1%eth0", 1),)
+
+    def test_tells_that_special_letters_are_to_be_encoded(self) -> None:
+        for letter in "#?/[":
+            with pytest.raises(StackError, match="percent-encoded"):
+                address(f"redis://:a{letter}b@localhost", "standalone")
 
     def test_shows_no_secret(self) -> None:
         told = repr(address("redis://me:hush@h?sentinel_password=hush", "sentinel"))

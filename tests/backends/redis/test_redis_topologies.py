@@ -186,6 +186,40 @@ async def test_a_replica_that_sentinels_still_call_the_master_is_not_written_to(
             await store.close()
 
 
+async def test_a_cluster_is_opened_though_one_of_its_masters_is_down() -> None:
+    def answer(asked: list[bytes]) -> bytes:
+        if asked[0] != b"CLUSTER":
+            return b"$1\r\n1\r\n"
+        return b"*2\r\n%b%b" % (slots(down, (0, 99))[4:], slots(server, (100, 16383))[4:])
+
+    async with (
+        FaultProxy("127.0.0.1", 1) as down,
+        fake(answer, mode=b"cluster") as server,
+    ):
+        down.refuse()
+        async with Stack().over(
+            RedisKeyValue(f"redis://{server.address}", topology="cluster")
+        ) as store:
+            assert await store.get("a") == b"1"
+
+
+async def test_a_cluster_is_opened_though_the_first_nodes_hang() -> None:
+    def answer(asked: list[bytes]) -> bytes:
+        return slots(server, (0, 16383)) if asked[0] == b"CLUSTER" else b"$1\r\n1\r\n"
+
+    async with (
+        FaultProxy("127.0.0.1", 1) as one,
+        FaultProxy("127.0.0.1", 1) as two,
+        fake(answer, mode=b"cluster") as server,
+    ):
+        one.blackhole()
+        two.blackhole()
+        hosts = f"{one.address},{two.address},{server.address}"
+        backend = RedisKeyValue(f"redis://{hosts}", topology="cluster", connect_timeout=0.8)
+        async with Stack().over(backend) as store:
+            assert await store.get("a") == b"1"
+
+
 async def test_calls_that_wait_for_a_cluster_that_hangs_fail_together() -> None:
     def answer(asked: list[bytes]) -> bytes:
         return slots(server, (0, 16383)) if asked[0] == b"CLUSTER" else b"$1\r\n1\r\n"

@@ -167,7 +167,7 @@ async def test_a_list_spaced_by_another_program_is_made_anew_once() -> None:
             told = await other.info("commandstats")
             assert told["cmdstat_evalsha"]["calls"] == 4  # three appends, one list made anew
             assert lengths == [3, 4, 5]
-            stored = await other.get("a")
+            stored = await other.get("a") or b""
             assert json.loads(stored) == [{"role": "user", "content": "é"}, 2**63, 0, 1, 2]
             assert stored == Json.of(json.loads(stored)).data
             assert 95 < await other.ttl("a") <= 100
@@ -192,7 +192,7 @@ async def test_racers_lose_nothing_of_a_list_that_another_program_began(
         )
 
         assert sorted(lengths) == list(range(1 + foreign, 101 + foreign))
-        assert sorted(json.loads(await other.get("a"))) == list(range(-int(foreign), 100))
+        assert sorted(json.loads(await other.get("a") or b"")) == list(range(-int(foreign), 100))
         assert asyncio.get_running_loop().time() - began < 5
 
 
@@ -263,7 +263,7 @@ async def test_a_large_list_is_worked_on_beside_the_loop(valkey: Valkey) -> None
 
         assert await store.append("a", "last") == 20_001
         assert await store.append("a", "y" * 3_000_000, keep_last=2) == 2
-        assert json.loads(await other.get("a")) == ["last", "y" * 3_000_000]
+        assert json.loads(await other.get("a") or b"") == ["last", "y" * 3_000_000]
 
 
 async def test_scripts_are_told_again_to_a_server_that_forgot_them(valkey: Valkey) -> None:

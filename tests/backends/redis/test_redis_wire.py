@@ -16,10 +16,11 @@ from redis_fakes import fake
 
 from lamina.backends.redis import RedisKeyValue
 from lamina.domains.keyvalue import GetStamped, KeyValue, Scan
-from lamina.errors import Corrupt, Invalid, Unavailable
+from lamina.errors import BatchFailed, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
 from lamina.storage import UnifiedStorage
 from lamina.testing.servers import OldRedis, Redis, Valkey
+from lamina.values import Done, Failed
 
 pytestmark = pytest.mark.server
 DAY = 86_400
@@ -151,11 +152,36 @@ async def test_a_cursor_of_another_run_begins_anew_and_misses_nothing(tmp_path: 
             assert seen == keys
 
 
-@pytest.mark.parametrize("cursor", ["x", "-", "abc-", "-x", "-1-1", "0", "-" + "9" * 30])
+@pytest.mark.parametrize(
+    "cursor", ["x", "-", "abc-", "-x", "-1-1", "0", "-" + "9" * 30, f"-{2**64}"]
+)
 async def test_a_cursor_that_no_scan_gave_is_refused(cursor: str, valkey: Valkey) -> None:
     async with both(valkey.database()) as (store, _):
         with pytest.raises(Invalid, match="cursor"):
             await store.bound.send(Scan(cursor=cursor))
+
+
+async def test_a_prefix_that_no_key_can_have_finds_none(valkey: Valkey) -> None:
+    async with both(valkey.database()) as (store, _):
+        await store.scoped("acme").set("a", b"1")
+        await store.set("b", b"1")
+        for prefix in ("lamina", "*", "[b]", "?", "\\b", "b" * 2000):
+            assert [key async for key in store.scan(prefix)] == []
+        for prefix in ("lamina\0acme\0", "\0", "\ud800"):
+            with pytest.raises(Invalid, match="prefix"):
+                await store.search(prefix)
+
+
+async def test_a_batch_tells_a_key_of_another_kind_from_an_absent_one(valkey: Valkey) -> None:
+    async with both(valkey.database()) as (store, other):
+        await other.hset("a hash", "field", "1")
+        await store.set("a", b"1")
+        first, second, third = await store.get_many(["a", "a hash", "none"], outcomes=True)
+        assert (first, third) == (Done(b"1"), Done(None))
+        assert isinstance(second, Failed)
+        assert isinstance(second.error, Invalid)
+        with pytest.raises(BatchFailed, match="something other than a value"):
+            await store.get_many(["a", "a hash"])
 
 
 async def test_a_read_tells_its_time_in_one_round_trip() -> None:

@@ -18,6 +18,10 @@ TOPOLOGIES: Final = ("standalone", "sentinel", "cluster")
 _PORTS: Final[dict[Topology, int]] = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
 _FILES: Final = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
 _SENTINEL: Final = {"sentinel_username": "username", "sentinel_password": "password"}
+_LIKE: Final = (
+    "the url must be like redis://user:password@host:6379/0, "
+    "with special letters of the password percent-encoded"
+)
 _HIGHEST_PORT: Final = 65535
 
 
@@ -47,7 +51,8 @@ def address(url: str, topology: Topology) -> Address:
     """
     try:
         parts = urlsplit(url)
-        query = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
+        told = parts.query.replace("+", "%2B")  # it is no form, where + is a space
+        query = parse_qsl(told, strict_parsing=True) if told else []
     except ValueError:  # which quotes what it could not read
         _wrong()
     options = dict(query)
@@ -70,6 +75,8 @@ def _socket(parts: SplitResult, options: dict[str, str], topology: Topology) -> 
 
 def _servers(parts: SplitResult, options: dict[str, str], topology: Topology) -> Address:
     login, _, hosts = parts.netloc.rpartition("@")
+    if "@" in parts.path:  # so the password holds a slash
+        _wrong()
     found = tuple(_host(host, _PORTS[topology]) for host in hosts.split(","))
     if len(found) > 1 and topology == "standalone":
         msg = f"the url names {len(found)} hosts: topology must be 'sentinel' or 'cluster'"
@@ -122,5 +129,5 @@ def _check_options(options: dict[str, str], allowed: tuple[str, ...]) -> None:
         _wrong(f"an option of the url is unknown; it may have {told}")
 
 
-def _wrong(msg: str = "the url must be like redis://user:password@host:6379/0") -> NoReturn:
+def _wrong(msg: str = _LIKE) -> NoReturn:
     raise StackError(msg) from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from lamina.backends.redis.answers import check_ok, list_of, value_of
+from lamina.backends.redis.answers import check_ok, list_of, number_of, value_of
 from lamina.backends.redis.failures import refused
 from lamina.backends.redis.names import wire
 from lamina.backends.redis.wire import pack, pack_get, pack_set
@@ -39,7 +39,7 @@ async def get_many(
             answers = await server.ask_each([pack_get(name) for name in names], names)
             outcomes += (_outcome(answer, value_of) for answer in answers)
         else:
-            outcomes += map(Done, await _read(server, names))
+            outcomes += await _read(server, names)
     return tuple(outcomes)
 
 
@@ -66,12 +66,24 @@ async def set_many(server: Server, op: SetMany, *, by_node: bool) -> tuple[Outco
     return tuple(outcomes)
 
 
-async def _read(server: Server, names: Sequence[bytes]) -> list[bytes | None]:
+async def _read(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
+    """Read by MGET, which calls absent what is of another kind: where any exists, ask by GET."""
+    values = list_of(await _answer(server, b"MGET", names), len(names))
+    outcomes: list[Outcome[bytes | None]] = [_outcome(value, value_of) for value in values]
+    missing = [place for place, value in enumerate(values) if value is None]
+    absent = [names[place] for place in missing]
+    if absent and number_of(await _answer(server, b"EXISTS", absent)):
+        answers = await server.ask_each([pack_get(name) for name in absent], absent)
+        for place, answer in zip(missing, answers, strict=True):
+            outcomes[place] = _outcome(answer, value_of)
+    return outcomes
+
+
+async def _answer(server: Server, command: bytes, names: Sequence[bytes]) -> Any:
     try:
-        answer = await server.ask(pack(b"MGET", *names), names[0])
+        return await server.ask(pack(command, *names), names[0])
     except ResponseError as error:
         raise refused(error) from error
-    return list_of(answer, len(names))
 
 
 async def _write(

@@ -48,12 +48,12 @@ class Cluster:
         self._runtime = runtime
 
     async def open(self) -> None:
-        """Ask who holds what, and the first of them who it is."""
-        hosts = (await self._members.known()).hosts()
-        if not hosts:
+        """Ask who holds what, and who told that who it is."""
+        slots = await self._members.known()
+        await greet(self._members.teller, cluster=True)
+        if not slots.hosts():
             self._members.doubt()
             raise FAILURES["uncovered"].error()
-        await greet(self._members.at(hosts[0]), cluster=True)
 
     async def close(self) -> None:
         """Close the connections to all nodes."""

@@ -83,14 +83,17 @@ _TEXTS: Final = (
     ("unknown command `sentinel`", "is no sentinel"),
     ("unknown command 'sentinel'", "is no sentinel"),
 )
+_REPEATED: Final = ", with args"
 
 
 def refused(error: Exception) -> StorageError:
     """Return what an error that the server answered becomes; raise it ``from`` that.
 
-    The client cuts some codes off the text, and keeps those in ``status_code``.
+    The client cuts some codes off the text, and keeps those in ``status_code``. Keys, content and
+    passwords that the server repeats are cut off the text.
     """
     text = str(error)
+    error.args = (text.partition(_REPEATED)[0],)
     code = getattr(error, "status_code", None) or text.partition(" ")[0]
     for known, name in _TEXTS:
         if known in text.lower():
@@ -117,6 +120,7 @@ def unconnected(error: Exception, place: str) -> StorageError:
         return FAILURES["connect timeout"].error(detail=place)
     if isinstance(error, foreign.ResponseError) or _is_refusal(error):
         told = refused(error)
+        error.args = ()  # some server in between may repeat the password
         told.sent = "no"
         return told
     reason = error if isinstance(error, OSError) else error.__context__

@@ -23,9 +23,11 @@ async def greet(node: Node, *, cluster: bool) -> None:
     Raises:
         StorageError: It is another kind of server, or too old, or refuses.
     """
-    pong, info = await node.ask_all([PING, INFO])
-    if isinstance(pong, ResponseError):
-        raise refused(pong) from pong
+    try:
+        await node.ask(PING)
+        (info,) = await node.ask_all([INFO])
+    except ResponseError as error:
+        raise refused(error) from error
     if isinstance(info, NoPermissionError):
         return
     if isinstance(info, ResponseError):

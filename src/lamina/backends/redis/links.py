@@ -13,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 if TYPE_CHECKING:
+    import asyncio
+
     from lamina.backends.redis.address import Address, Host
     from lamina.backends.redis.wire import Packed
 
@@ -22,7 +24,7 @@ and which old proxies do not speak."""
 
 
 class Link(Protocol):
-    """What is used of the client library's connection: its public methods only."""
+    """What is used of the client library's connection: its public methods, and `is_lost`."""
 
     async def connect(self) -> None:
         """Connect and log in, unless it is connected."""
@@ -38,6 +40,10 @@ class Link(Protocol):
 
     async def can_read(self) -> bool:
         """Tell whether something came that nobody asked for, or the end; does not suspend."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Tell whether it was reset, which `can_read` does not."""
         ...
 
     def mark_for_reconnect(self) -> None:
@@ -63,9 +69,30 @@ def link(address: Address, host: Host | None, connect_timeout: float) -> Link:
         **address.login,
     }
     if host is None:
-        return UnixDomainSocketConnection(path=address.path, **options)
+        return _Local(path=address.path, **options)
     options |= {"host": host[0], "port": host[1]}
     if address.tls:
         options |= address.files
-        return SSLConnection(**options)
-    return Connection(**options)
+        return _Encrypted(**options)
+    return _Plain(**options)
+
+
+class _Watched:
+    """What the library's connections do not tell."""
+
+    _writer: asyncio.StreamWriter | None
+
+    def is_lost(self) -> bool:
+        return self._writer is None or self._writer.is_closing()
+
+
+class _Plain(_Watched, Connection):
+    pass
+
+
+class _Encrypted(_Watched, SSLConnection):
+    pass
+
+
+class _Local(_Watched, UnixDomainSocketConnection):
+    pass

@@ -15,6 +15,9 @@ from lamina.backends.redis.wire import INFO, pack
 if TYPE_CHECKING:
     from lamina.backends.redis.node import Node
 
+LAST: Final = 2**64 - 1
+"""The highest position that a server can give."""
+
 _RUN: Final = re.compile(r"[0-9a-f]{1,40}")
 
 

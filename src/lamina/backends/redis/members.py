@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from redis.exceptions import ResponseError
 
 from lamina.backends.redis.failures import FAILURES, refused
 from lamina.backends.redis.slots import Slots
 from lamina.backends.redis.wire import CLUSTER_SLOTS
-from lamina.errors import StorageError
+from lamina.errors import Closed, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lamina.backends.redis.address import Host
     from lamina.backends.redis.node import Node
+
+_TRIES: Final = 3
+"""How many nodes that hang leave time for another."""
 
 
 @final
@@ -38,6 +41,13 @@ class Members:
         self._patience = patience
         self._asking = asyncio.Lock()
         self._failures = 0
+        self._closed = False
+        self._teller = self._seeds[0]
+
+    @property
+    def teller(self) -> Node:
+        """The node that told last who holds what."""
+        return self.at(self._teller)
 
     async def known(self) -> Slots:
         """Return who holds what, asked anew if something has spoken against it.
@@ -55,7 +65,14 @@ class Members:
         return self._slots
 
     def at(self, host: Host) -> Node:
-        """Return the node there."""
+        """Return the node there.
+
+        Raises:
+            Closed: They are.
+        """
+        if self._closed:
+            msg = "the backend is closed"
+            raise Closed(msg)
         node = self._nodes.get(host)
         if node is None:
             node = self._nodes[host] = self._make(host)
@@ -82,7 +99,7 @@ class Members:
 
     async def close(self) -> None:
         """Close the connections to all nodes."""
-        nodes, self._nodes = self._nodes, {}
+        nodes, self._nodes, self._closed = self._nodes, {}, True
         try:
             for node in nodes.values():
                 await node.pool.close()
@@ -102,20 +119,26 @@ class Members:
             raise FAILURES["no nodes"].error() from error
 
     async def _ask_anew(self) -> None:
-        """Ask the nodes, those that failed last and the seeds last of all."""
+        """Ask the nodes, those that failed last and the seeds last of all.
+
+        One that hangs leaves time for others.
+        """
+        share = self._patience / (_TRIES + 1)
         known = dict.fromkeys((*self._slots.hosts(), *self._seeds))
         failure: StorageError | None = None
         for host in sorted(known, key=self._suspects.__contains__):
             try:
-                told = await self.at(host).ask(CLUSTER_SLOTS)
+                async with asyncio.timeout(share):
+                    told = await self.at(host).ask(CLUSTER_SLOTS)
             except ResponseError as error:
                 failure = refused(error)
                 failure.__cause__ = error
                 continue
-            except StorageError as error:
-                failure = error
+            except (StorageError, TimeoutError) as error:
+                failure = error if isinstance(error, StorageError) else failure
                 self._suspects.add(host)
                 continue
+            self._teller = host
             self._slots = Slots.told(told, host)
             self._is_stale = False
             await self._retire(set(self._nodes) - set(self._slots.hosts()))

@@ -61,7 +61,7 @@ class Node:
         """Return the answers to several commands sent at once, errors of the server among them.
 
         Raises:
-            StorageError: Some have no answer.
+            StorageError: Some have no answer; others may have been carried out.
         """
         pool = self.pool
         link = await pool.take()
@@ -80,7 +80,9 @@ class Node:
             whole = True
         except Exception as error:
             await pool.renew()
-            raise lost(error) from error
+            failure = lost(error)
+            failure.sent = "maybe"  # a refusal speaks for one command only
+            raise failure from error
         finally:
             await pool.give(link, whole=whole)
         return answers

@@ -52,9 +52,7 @@ class Pool:
         Raises:
             StorageError: There is none; nothing was sent.
         """
-        if self._closed:
-            msg = "the backend is closed"
-            raise Closed(msg)
+        self._check_not_closed()
         while self._free:
             link = self._free.pop()
             if await _usable(link):
@@ -110,6 +108,11 @@ class Pool:
             await link.disconnect(nowait=True)
         self._free.clear()
 
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            msg = "the backend is closed"
+            raise Closed(msg)
+
     async def _connected(self) -> Link:
         """Connect in the place that ``_connecting`` counts."""
         made: list[Link] = []
@@ -117,8 +120,9 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 made.append(await self._make())
+            self._check_not_closed()
             connected = True
-        except StorageError:
+        except (StorageError, Closed):
             raise
         except Exception as error:
             raise unconnected(error, self._place) from error
@@ -127,7 +131,7 @@ class Pool:
             if connected:
                 self._busy.update(made)
             else:
-                for link in made:  # too late by a hair
+                for link in made:  # too late by a hair, or the pool was closed meanwhile
                     await link.disconnect(nowait=True)
                 self._hand_on(None)
         return made[0]
@@ -184,7 +188,7 @@ class Pool:
 async def _usable(link: Link) -> bool:
     """Tell whether nothing came over it unasked, such as its end. Never suspends."""
     try:
-        return not (link.should_reconnect() or await link.can_read())
+        return not (link.should_reconnect() or link.is_lost() or await link.can_read())
     except Exception:  # it says so by several kinds of errors
         return False
 

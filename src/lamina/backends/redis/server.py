@@ -68,7 +68,7 @@ def server(
         return node(lambda: _connected(link(address, host, connect_timeout)), place)
 
     if cluster:
-        members = Members(address.hosts, node_at, patience=connect_timeout + timeout)
+        members = Members(address.hosts, node_at, patience=connect_timeout)
         return Cluster(members, runtime)
     if master is not None:
         return Single(

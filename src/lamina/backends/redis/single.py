@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.backends.redis.greeting import greet
-from lamina.backends.redis.looks import Look, look
+from lamina.backends.redis.looks import LAST, Look, look
 from lamina.backends.redis.wire import PING
 from lamina.errors import Invalid
 
@@ -49,7 +49,7 @@ class Single:
     ) -> tuple[tuple[bytes, ...], str | None]:
         """Return names that match, and where to go on."""
         found = _CURSOR.fullmatch(cursor or "-0")
-        if found is None:
+        if found is None or int(found[2]) > LAST:
             msg = "the cursor is none that a scan has given"
             raise Invalid(msg)
         told = await look(self._node, Look(found[1], int(found[2])), pattern, count)

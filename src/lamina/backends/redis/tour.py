@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, final
 
-from lamina.backends.redis.looks import Look
+from lamina.backends.redis.looks import LAST, Look
 from lamina.backends.redis.names import SLOTS
 from lamina.backends.redis.slots import read, written
 from lamina.errors import Invalid
 
 _PARTS: Final = 4
+_POSITION: Final = re.compile(r"[0-9]{1,20}")
 _START: Final = Look()
 
 
@@ -36,11 +38,9 @@ class Tour:
         parts = (cursor or ";;;0").split(";")
         if len(parts) == _PARTS:
             done, here = read(parts[0]), read(parts[1])
-            is_position = (
-                parts[3].isascii() and parts[3].isdecimal() and len(parts[3]) <= len(str(2**64))
-            )
-            if done is not None and here is not None and len(done) < SLOTS and is_position:
-                return cls(done, here, Look(parts[2], int(parts[3])))
+            position = int(parts[3]) if _POSITION.fullmatch(parts[3]) else LAST + 1
+            if done is not None and here is not None and len(done) < SLOTS and position <= LAST:
+                return cls(done, here, Look(parts[2], position))
         msg = "the cursor is none that a scan has given"
         raise Invalid(msg)
 
