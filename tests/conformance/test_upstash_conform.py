@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 class InIndexes:
     """Gives each backend an index of its own."""
 
-    examples = 5
-    sweep_points: int | None = 10
+    examples = 20
 
     @pytest.fixture(autouse=True)
     def _server(self, upstash: Upstash) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -34,6 +34,13 @@ STORES: Final[dict[Kind, set[str]]] = {
     "hybrid": {"pair"},
 }
 FINDS: Final[dict[Kind, set[str]]] = STORES | {"hybrid": {"pair", "dense", "sparse"}}
+
+
+@pytest.fixture(scope="module")
+def upstash() -> Iterator[Upstash]:
+    """Give a server whose requests can be counted: no other test uses it."""
+    with Upstash() as one:
+        yield one
 
 
 @asynccontextmanager

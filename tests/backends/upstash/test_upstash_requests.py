@@ -117,4 +117,3 @@ def test_searches_and_batches_may_be_cancelled_anywhere(upstash: Upstash) -> Non
             await store.namespaces()
 
     assert sweep(scenario, most=25, allow_finish=True).cancelled > 20
-    upstash.control(limits={"max_resumable": 100})

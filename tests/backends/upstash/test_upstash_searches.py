@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -22,12 +22,23 @@ pytestmark = pytest.mark.server
 QUERY: Final = Vector.of([1.0, 0.0])
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Upstash]:
+    """Give a server whose switches no other test sees."""
+    with Upstash() as one:
+        yield one
+
+
 @pytest.fixture
-def own(upstash: Upstash) -> Any:
-    """Give the server, and set its switches back."""
-    yield upstash
-    upstash.control(lag=0.0, stale_deletes=False, filter_budget=None, faults=[], limits={})
-    upstash.control(limits={"max_resumable": 100})
+def own(server: Upstash) -> Iterator[Upstash]:
+    yield server
+    server.control(
+        lag=0.0,
+        stale_deletes=False,
+        filter_budget=None,
+        faults=[],
+        limits={"max_resumable": 100},
+    )
 
 
 @asynccontextmanager
