@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamina import Stack
+from lamina.backends.upstash import UpstashVectors
 from lamina.backends.upstash.conditions import compiled
+from lamina.domains.vectors import Upsert
 from lamina.filters import Compare, Contains, Every, Exists, F, Filter, Not, OneOf, Some
 from lamina.testing.contracts.filters import FILTERS, METADATA
+from lamina.testing.servers import Upstash
 from lamina.testing.servers.upstash.filtering import condition
+from lamina.values import Json, Vector, freeze
 
 SENT: dict[str, tuple[Filter, bool]] = {
     "tag = 'x'": (F.tag == "x", True),
@@ -128,3 +135,43 @@ def test_all_that_meet_a_filter_meet_what_is_sent(where: Filter, missing: bool) 
             assert not exact or sent == wanted, (text, metadata)
         else:
             assert not exact or wanted
+
+
+@pytest.fixture(scope="module")
+def sly() -> Iterator[tuple[str, str]]:
+    """Give a full index that tries filters on few, and takes missing fields for unequal."""
+    with Upstash(["--filter-budget", "3", "--missing-matches-not"]) as server:
+        url, token = server.index("dense")
+        asyncio.run(_fill(url, token))
+        yield url, token
+
+
+async def _fill(url: str, token: str) -> None:
+    items = [
+        Upsert(f"v{place:02}", Vector.of([1.0, place]), metadata=Json.of(metadata))
+        for place, metadata in enumerate(METADATA * 2)
+    ]
+    async with Stack().over(UpstashVectors(url, token)) as store:
+        await store.set_many(items)
+
+
+@pytest.mark.server
+@given(where=st.one_of(_FILTERS, st.sampled_from(FILTERS)), top_k=st.sampled_from([1, 3, 100]))
+@settings(max_examples=60, deadline=None)
+def test_a_search_finds_what_meets_any_filter(
+    sly: tuple[str, str], where: Filter, top_k: int
+) -> None:
+    wanted = [
+        f"v{place:02}"
+        for place, metadata in enumerate(METADATA * 2)
+        if where.matches(freeze(metadata))
+    ]
+
+    async def search() -> tuple[list[str], list[str]]:
+        query = Vector.of([1.0, 0.0])
+        async with Stack().over(UpstashVectors(*sly)) as store:
+            best = await store.search(query, top_k=top_k, filter=where)
+            pages = [hit.id async for hit in store.matches(query, filter=where, limit=5)]
+            return [hit.id for hit in best], pages
+
+    assert asyncio.run(search()) == (wanted[:top_k], wanted)
