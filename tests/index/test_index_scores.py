@@ -207,8 +207,8 @@ def hybrid() -> VectorIndex:
 def test_rrf_sums_reciprocal_ranks() -> None:
     hits = hybrid().search(Vector.of([1, 0]), SparseVector((1,), (1.0,)))
 
-    expected = {"b": 1 / 62 + 1 / 61, "a": 1 / 61 + 1 / 63, "c": 1 / 63 + 1 / 62}
-    expected["dense only"] = 1 / 64
+    expected = {"b": 1 / 61 + 1 / 60, "a": 1 / 60 + 1 / 62, "c": 1 / 62 + 1 / 61}
+    expected["dense only"] = 1 / 63
     assert {hit.id: hit.score for hit in hits} == pytest.approx(expected)
     assert [hit.id for hit in hits] == ["b", "a", "c", "dense only"]
 

@@ -2,8 +2,9 @@
 
 Formulas as Upstash Vector documents them: reciprocal rank fusion sums ``1 / (60 + rank)``,
 distribution-based fusion sums ``0.5 + (score - mean) / (6 * deviation)`` of each list. Its
-documents leave open where ranks begin and which deviation is meant: from 1 and the population's in
-``rrf`` and ``dbsf``, from 0 and the sample's in ``rrf-from-0`` and ``dbsf-of-sample``.
+scores show that ranks begin with 0: a record that is first in both lists gets 2 / 60. They leave
+open which deviation is meant: the population's in ``dbsf``, the sample's in ``dbsf-of-sample``.
+``rrf-from-1`` is the usual formula, whose ranks begin with 1.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lamina.index.ranking import Doubles, Floats, Ranked
 
-Fusion: TypeAlias = Literal["rrf", "dbsf", "rrf-from-0", "dbsf-of-sample"]
+Fusion: TypeAlias = Literal["rrf", "dbsf", "rrf-from-1", "dbsf-of-sample"]
 
 _RRF_BASE: Final = 60
 
@@ -39,12 +40,12 @@ def fuse(first: Ranked, second: Ranked, top_k: int, fusion: Fusion) -> Ranked:
     return rank(slots, sums, top_k)
 
 
-def _by_rank(scores: Floats, first: int = 1) -> Doubles:
+def _by_rank(scores: Floats, first: int = 0) -> Doubles:
     return 1.0 / (_RRF_BASE + np.arange(first, len(scores) + first, dtype=np.float64))
 
 
-def _by_rank_from_0(scores: Floats) -> Doubles:
-    return _by_rank(scores, 0)
+def _by_rank_from_1(scores: Floats) -> Doubles:
+    return _by_rank(scores, 1)
 
 
 def _by_distribution(scores: Floats, less: int = 0) -> Doubles:
@@ -60,7 +61,7 @@ def _by_sample(scores: Floats) -> Doubles:
 
 _GIVES: Final[dict[Fusion, Callable[[Floats], Doubles]]] = {
     "rrf": _by_rank,
-    "rrf-from-0": _by_rank_from_0,
+    "rrf-from-1": _by_rank_from_1,
     "dbsf": _by_distribution,
     "dbsf-of-sample": _by_sample,
 }

@@ -28,11 +28,16 @@ class Hit:
     score: float
 
 
+def single(numbers: Doubles | float) -> Doubles:
+    """Return *numbers* as float32 has them, the largest in place of an infinite one."""
+    return np.clip(numbers, -_LARGEST, _LARGEST).astype(np.float32).astype(np.float64)
+
+
 def rank(slots: Slots, scores: Doubles, top_k: int) -> Ranked:
     """Return the best *top_k*, best first; equal float32 scores stay in insertion order.
 
     Rounding comes before sorting: scores that differ only beyond float32 are ties.
     """
-    rounded = np.clip(scores, -_LARGEST, _LARGEST).astype(np.float32)
+    rounded = single(scores).astype(np.float32)
     order = np.lexsort((slots, -rounded))[:top_k]
     return slots[order], rounded[order]

@@ -1,4 +1,4 @@
-"""Score sparse vectors through inverted lists."""
+"""Score sparse vectors through inverted lists, in float32 as Upstash Vector does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from lamina.index.ranking import rank
+from lamina.index.ranking import rank, single
 
 if TYPE_CHECKING:
     from lamina.index.ranking import Doubles, Mask, Ranked, Slots
@@ -39,7 +39,7 @@ class SparseRows:
     ) -> Ranked:
         """Return the best of *chosen* by inner product; no common index means no result.
 
-        With *idf*, a query value counts ``ln((N - n + 0.5) / (n + 0.5) + 1)`` times, where N is
+        Every product and sum is rounded to float32. With *idf*, a query value counts ``ln((N - n + 0.5) / (n + 0.5) + 1)`` times, where N is
         how many vectors are *alive* and n how many of them have that index.
         """
         total = int(np.count_nonzero(alive)) if idf else 0
@@ -50,8 +50,9 @@ class SparseRows:
             if found is None:
                 continue
             slots, values = found.arrays()
-            rarity = _idf(total, int(np.count_nonzero(alive[slots]))) if idf else 1.0
-            scores[slots] += rarity * weight * values
+            having = int(np.count_nonzero(alive[slots])) if idf else 0
+            rare = single(_idf(total, having) * weight) if idf else weight
+            scores[slots] = single(scores[slots] + single(rare * values))
             common[slots] = True
         hits = np.flatnonzero(common & chosen)
         return rank(hits, scores[hits], top_k)

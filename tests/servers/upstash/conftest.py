@@ -43,7 +43,7 @@ def control(running: Running, http: httpx.Client) -> Iterator[Control]:
     yield change
     limits = asdict(Limits())
     change(lag=0, stale_deletes=False, filter_budget=None, missing_matches_not=False)
-    change(rank_from_0=False, sample_deviation=False)
+    change(rank_from_1=False, sample_deviation=False)
     change(limits=limits, faults=[], counts={})
 
 

@@ -127,10 +127,28 @@ def test_reciprocal_ranks_are_summed(hybrid: Wire, fusion: dict[str, str]) -> No
     found = scores(hybrid, NEAR | WORDS | fusion)
 
     assert found == {
-        "id1": single(1 / 61 + 1 / 63),
-        "id2": single(1 / 63 + 1 / 61),
-        "id0": single(1 / 62 + 1 / 62),
+        "id1": single(1 / 60 + 1 / 62),
+        "id2": single(1 / 62 + 1 / 60),
+        "id0": single(1 / 61 + 1 / 61),
     }
+
+
+def test_scores_are_those_that_the_service_gave(wire: Open) -> None:
+    index = wire("hybrid")
+    rows = {f"id{n}": [0.1, 0.2, 0.3, 0.4][n : n + 2] for n in range(3)}
+    for n, (key, row) in enumerate(rows.items()):
+        sparse = {"indices": [n, n + 1], "values": row}
+        index.ok("upsert", {"id": key, "vector": row, "sparseVector": sparse})
+
+    def best(**asked: Any) -> dict[str, float]:
+        return scores(index, asked | {"topK": 1})
+
+    words = {"indices": [3, 4], "values": [0.1, 0.2]}
+    assert best(vector=[0.1, 0.1], sparseVector=words) == {"id2": 0.033333335}
+    words = {"indices": [0, 1], "values": [0.5, 0.1]}
+    assert best(vector=[0.5, 0.1], sparseVector=words) == {"id0": 0.032795697}
+    words = {"indices": [2, 3], "values": [0.5, 0.5]}
+    assert best(sparseVector=words, weightingStrategy="IDF") == {"id2": 0.26666638}
 
 
 def test_distributions_are_summed(hybrid: Wire) -> None:
@@ -147,10 +165,10 @@ def test_distributions_are_summed(hybrid: Wire) -> None:
 
 
 def test_what_the_formulas_leave_open_is_a_switch(hybrid: Wire, control: Control) -> None:
-    control(rank_from_0=True, sample_deviation=True)
+    control(rank_from_1=True, sample_deviation=True)
 
     ranks = scores(hybrid, NEAR | WORDS)
-    assert ranks["id0"] == single(2 / 61)
+    assert ranks["id0"] == single(2 / 62)
     expected = dict.fromkeys(ranks, 0.0)
     for part in (scores(hybrid, NEAR), scores(hybrid, WORDS)):
         values = list(part.values())
@@ -225,7 +243,7 @@ def test_query_data_modes_choose_the_component(wire: Open) -> None:
     assert len(dense) == 3
     assert list(sparse) == ["france", "japan"]  # food has none of the words
     assert both == scores(index, asked | {"queryMode": "HYBRID"}, "query-data")
-    assert both["france"] == single(2 / 61)
+    assert both["france"] == single(2 / 60)
 
 
 def test_sparse_texts_are_scored_by_bm25(wire: Open) -> None:

@@ -3,7 +3,7 @@
 No token is needed. All fields are optional; what is left out stays as it is::
 
     {"lag": 0.3, "stale_deletes": true, "filter_budget": 100, "missing_matches_not": true,
-     "rank_from_0": true, "sample_deviation": true,
+     "rank_from_1": true, "sample_deviation": true,
      "limits": {"max_upsert": 100} or null for none,
      "indexes": {"dense~a": {"dimension": 3, "metric": "EUCLIDEAN"}, "dense~b": null},
      "faults": [{"times": 2, "endpoint": "query", "index": "dense~a", "delay": 0.5,
@@ -40,7 +40,7 @@ _SWITCHES: Final[dict[str, type[object]]] = {
     "stale_deletes": bool,
     "filter_budget": int,
     "missing_matches_not": bool,
-    "rank_from_0": bool,
+    "rank_from_1": bool,
     "sample_deviation": bool,
 }
 _KNOWN: Final = {*_SWITCHES, "limits", "indexes", "faults", "counts"}

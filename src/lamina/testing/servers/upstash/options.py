@@ -36,8 +36,8 @@ class Options:
     """How many of the nearest a filter is tried on; None is all."""
     missing_matches_not: bool = False
     """Whether NOT GLOB, NOT IN and NOT CONTAINS hold for a field that is not there."""
-    rank_from_0: bool = False
-    """Whether RRF counts ranks from 0."""
+    rank_from_1: bool = False
+    """Whether RRF counts ranks from 1; the service counts from 0."""
     sample_deviation: bool = False
     """Whether DBSF takes the sample's deviation."""
     dimension: int | None = None
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--stale-deletes", action="store_true", help="deletes lag too")
     add("--filter-budget", type=int, help="how many of the nearest a filter is tried on")
     add("--missing-matches-not", action="store_true", help="NOT IN holds for missing fields")
-    add("--rank-from-0", action="store_true", help="RRF counts ranks from 0")
+    add("--rank-from-1", action="store_true", help="RRF counts ranks from 1")
     add("--sample-deviation", action="store_true", help="DBSF takes the sample's deviation")
     add("--dimension", type=int, help="of dense and hybrid; without it, the first vector's")
     add("--hybrid-dimension", type=int, help="of hybrid, if another")

@@ -87,7 +87,7 @@ def nearest(asked: Asked, space: Namespace, wanted: Question, top_k: int) -> lis
 
 def _fusion(name: str, options: Options) -> Fusion:
     if name == "RRF":
-        return "rrf-from-0" if options.rank_from_0 else "rrf"
+        return "rrf-from-1" if options.rank_from_1 else "rrf"
     return "dbsf-of-sample" if options.sample_deviation else "dbsf"
 
 
