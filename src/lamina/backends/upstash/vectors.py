@@ -122,7 +122,7 @@ class UpstashVectors(VectorsBackend):
             found |= zip(part, await self._read(part, space), strict=True)
         return tuple(Done(found[id_]) for id_ in op.ids)
 
-    @serves(Upsert)
+    @serves(Upsert, "dense", "sparse", "text")
     async def upsert(self, op: Upsert) -> None:
         await write_one(self._client, self._facts, op)
 
@@ -140,7 +140,7 @@ class UpstashVectors(VectorsBackend):
     async def drop_where(self, op: DropWhere) -> int:
         return await listing.drop_where(self._client, op)
 
-    @serves(Nearest)
+    @serves(Nearest, "dense", "sparse", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         return await self._search.nearest(self._facts, op)
 
