@@ -13,7 +13,7 @@ from lamina.backends.http import HTTP
 from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
 from lamina.backends.supabase.failures import FAILURES, NoObject, PastEnd
 from lamina.domains.documents import Documents, Write
-from lamina.domains.media import Media
+from lamina.domains.media import Begin, Media, PutPart
 from lamina.errors import (
     AuthError,
     Corrupt,
@@ -22,7 +22,8 @@ from lamina.errors import (
     TimedOut,
     Unavailable,
 )
-from lamina.testing.faults import Answer, FaultServer, Garbage, Hang, Reset, Step, Truncate
+from lamina.testing.faults import Answer, FaultServer, Garbage, Hang, Request, Reset, Step, Truncate
+from lamina.values import Failed, Json
 
 pytestmark = pytest.mark.server
 
@@ -86,7 +87,7 @@ TABLES: Final[dict[str, tuple[int, str]]] = {
     "terminated": (503, "57P01"),
     "no database": (503, "PGRST002"),
     "pool exhausted": (504, "PGRST003"),
-    "rolled back": (400, "40001"),
+    "rolled back": (500, "40001"),
     "full": (503, "53100"),
     "read only": (405, "25006"),
 }
@@ -137,6 +138,27 @@ def test_every_row_of_our_own_is_produced() -> None:
     assert {*TABLES, *OBJECTS, *ELSEWHERE, *HTTP} == {*FAILURES}
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "becomes", "sent", "passing"),
+    [
+        (503, "PGRST000", Unavailable, "no", True),
+        (503, "PGRST001", Unavailable, "maybe", True),  # the connection ended in a statement
+        (503, "57P02", Unavailable, "maybe", True),
+        (500, "40003", Unavailable, "maybe", True),
+        (500, "40P01", Unavailable, "no", True),
+        (500, "54001", Invalid, "no", False),
+        (400, "22003", Invalid, "no", False),
+    ],
+)
+async def test_a_code_tells_whether_a_write_may_have_been_done(
+    status: int, code: str, becomes: type[StorageError], sent: str, passing: bool
+) -> None:
+    async with documents(Answer(status, told(code))) as (store, _):
+        with pytest.raises(becomes) as caught:
+            await store.update("a", content="text")
+    assert (caught.value.sent, caught.value.transient) == (sent, passing)
+
+
 async def test_an_absent_object_is_none_and_the_end_is_empty() -> None:
     absent = stored(404, "not_found", "Object not found")
     async with media(absent, absent, absent) as (store, _):
@@ -171,6 +193,9 @@ ANSWERS: Final[dict[str, tuple[Step, type[StorageError]]]] = {
     "is a row of other types": (Answer(200, [{"id": 1, "content": 2}]), Corrupt),
     "is a gateway's JSON": (Answer(500, {"message": "no"}), Unavailable),
     "is an empty 500": (Answer(500), Unavailable),
+    "is empty with status 200": (Answer(200), Corrupt),
+    "is nothing at all": (Answer(204), Corrupt),
+    "is nested without end": (Answer(200, "[" * 100_000), Corrupt),
     "is 401 in HTML": (Answer(401, "<html>"), AuthError),
 }
 
@@ -223,6 +248,113 @@ async def test_a_connection_that_is_reset_is_not_tried_again() -> None:
         with pytest.raises(Unavailable) as caught:
             await store.set("a", "text")
         assert (caught.value.sent, server.count) == ("maybe", 3)
+
+
+def info(size: int = 3, etag: str = "e", **more: Any) -> Answer:
+    told = {
+        "name": "a",
+        "size": size,
+        "etag": f'"{etag}"',
+        "content_type": "text/plain",
+        "last_modified": "2024-01-01T00:00:00.000Z",
+        "metadata": {},
+    }
+    return Answer(200, {**told, **more})
+
+
+KEPT: Final = Answer(200, {"Key": "media/a", "Id": "1"})
+REFUSED: Final[dict[str, Answer]] = {
+    "asked to slow down": Answer(429, {"message": "no"}),
+    "the credentials are refused": Answer(401, {"message": "no"}),
+    "no such bucket": OBJECTS["no bucket"],
+    "the object was deleted": stored(404, "not_found", "Object not found"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+async def test_what_fails_after_an_object_was_written_may_have_been_written(why: str) -> None:
+    async with media(KEPT, REFUSED[why]) as (store, _):
+        with pytest.raises(StorageError, match=why) as caught:
+            await store.set("a", b"abc")
+        assert caught.value.sent == "maybe"
+    if "deleted" in why:
+        return
+    async with media(KEPT, KEPT, REFUSED[why]) as (store, _):
+        name = await store.bound.send(Begin("a"))
+        with pytest.raises(StorageError, match=why) as caught:
+            await store.bound.send(PutPart("a", name, 1, b"abc"))
+        assert caught.value.sent == "maybe"
+
+
+PAGE: Final = "<html>sign in to this network</html>"
+
+
+async def test_a_page_with_status_200_is_no_object() -> None:
+    page = Answer(200, PAGE)
+    async with media(page, info()) as (store, _):
+        with pytest.raises(Corrupt):
+            await store.get("a")
+
+
+async def test_bytes_that_are_not_those_asked_for_are_no_object() -> None:
+    other = Answer(206, b"xy", {"etag": '"e"', "content-range": "bytes 4-5/9"})
+    async with media(other, info(9)) as (store, _):
+        with pytest.raises(Corrupt):
+            await store.range("a", 0, 3)
+
+
+async def test_bytes_of_a_version_that_was_replaced_are_read_again() -> None:
+    old = Answer(206, b"old", {"etag": 'W/"o"', "content-range": "bytes 0-2/3"})
+    past = stored(416, "InvalidRange", "The requested range is not satisfiable")
+    new = Answer(206, b"newest", {"etag": 'W/"e"', "content-range": "bytes 0-5/6"})
+    rest = Answer(206, b"st", {"etag": '"e"', "content-range": "bytes 4-5/6"})
+    async with media(old, info(6), new, info(6)) as (store, server):
+        assert await store.get("a") == b"newest"
+        assert server.count == 6
+    async with media(past, info(6), rest, info(6)) as (store, _):
+        assert await store.range("a", 4, 9) == b"st"
+
+
+async def test_a_start_beyond_all_numbers_is_past_the_end() -> None:
+    async with media(info()) as (store, server):
+        assert await store.range("a", 1 << 70, 1 << 70) == b""
+        assert server.count == 3
+
+
+@pytest.mark.parametrize("answer", [{}, {"message": "no"}, "<html>", [1], None])
+async def test_an_odd_answer_to_a_deletion_tells_nothing(answer: Any) -> None:
+    async with media(Answer(200, answer)) as (store, _):
+        with pytest.raises(Corrupt):
+            await store.delete("a")
+
+
+async def test_a_signed_url_lives_no_shorter_than_asked() -> None:
+    async with media(Answer(200, {"signedURL": "/object/sign/media/a?token=t"})) as (store, server):
+        url = await store.url("a", expires=10.2)
+        assert url == f"{server.url}/storage/v1/object/sign/media/a?token=t"
+        assert server.requests[-1].json() == {"expiresIn": "11"}
+
+
+async def test_a_batch_that_is_refused_as_a_whole_is_sent_once() -> None:
+    items = [Write(f"{place}", "text") for place in range(50)]
+    for name in ("denied", "no function", "bad key", "no table"):
+        status, code = TABLES[name]
+        async with documents(*[Answer(status, told(code))] * 60) as (store, server):
+            outcomes = await store.set_many(items, outcomes=True)
+            assert all(isinstance(one, Failed) for one in outcomes)
+            assert server.count == 2, name
+
+
+async def test_a_batch_with_much_metadata_is_sent_in_portions() -> None:
+    items = [Write(f"{place}", "", Json.of({"a": "x" * 100_000})) for place in range(10)]
+
+    def each(request: Request) -> Answer:
+        assert len(request.body) < 400_000
+        return Answer(200, ["done"] * len(request.json()["_items"]))
+
+    async with documents(*[each] * 10) as (store, server):
+        await store.set_many(items)
+        assert 2 < server.count < 12
 
 
 async def test_the_rest_of_a_batch_is_not_sent_after_a_failure() -> None:

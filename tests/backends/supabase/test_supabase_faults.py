@@ -135,6 +135,7 @@ async def test_a_database_that_is_down_is_told_and_used_again(
         finally:
             await asyncio.to_thread(victim.postgres.restart)
 
+        found = None
         async with asyncio.timeout(10):
             while True:
                 try:

@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, final
 
-from lamina.errors import Closed, StackError
+from lamina.backends.postgres.schema import check_schema
+from lamina.errors import Closed, StackError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,7 +29,7 @@ class Client:
     """One project; connects to nothing before ``open``.
 
     Raises:
-        StackError: *url* or *key* is none, or a number is not above 0.
+        StackError: *url*, *key* or *schema* is none, or a number is not above 0.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Client:
         if not _KEY.fullmatch(key) or (token is not None and not _KEY.fullmatch(token)):
             msg = "key and token must be those of the project: text without spaces"
             raise StackError(msg)
+        check_schema(schema)
         if not (0 < timeout < 1e9 and 0 < connect_timeout < 1e9 and most >= 1):
             msg = (
                 "timeout, connect_timeout and connections must be more than 0, "
@@ -72,8 +74,11 @@ class Client:
 
         from lamina.backends.http import pool
 
-        self._http = pool(
-            timeout=self._timeout, connect_timeout=self._connect_timeout, connections=self._most
+        self._http = await asyncio.to_thread(  # it reads whom to trust
+            pool,
+            timeout=self._timeout,
+            connect_timeout=self._connect_timeout,
+            connections=self._most,
         )
         self._http.event_hooks["response"].append(_note)
         options = AsyncClientOptions(
@@ -129,8 +134,22 @@ class Client:
         Raises:
             StorageError: What a failure becomes.
         """
+        return await self.told(self.supabase.rpc(function, given))
+
+    async def told(self, query: Any) -> Any:
+        """Return what the database answers to a query; to none of ours it answers nothing.
+
+        Raises:
+            StorageError: What a failure becomes.
+        """
+        from lamina.backends.supabase.failures import FAILURES
+
         with self.asking():
-            return (await self.supabase.rpc(function, given).execute()).data
+            data = (await query.execute()).data
+            answer = _answer.get()
+        if answer is None or not answer.content:  # the client takes that for no rows
+            raise FAILURES["no json"].error(detail="nothing")
+        return data
 
     @contextmanager
     def asking(self) -> Generator[None, None, None]:
@@ -146,6 +165,22 @@ class Client:
             yield
         except KNOWN as error:
             raise failure(error, _answer.get(), self.wall()) from error
+        finally:
+            _answer.set(None)  # it holds the bytes that came
+
+
+@contextmanager
+def after_writing() -> Generator[None, None, None]:
+    """Say of what fails that something was written before it.
+
+    Raises:
+        StorageError: What failed.
+    """
+    try:
+        yield
+    except StorageError as error:
+        error.sent = "maybe"
+        raise
 
 
 async def _note(response: httpx.Response) -> None:

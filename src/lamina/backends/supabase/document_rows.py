@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from lamina.backends.postgres.written import Indexed, indexed, stored
 from lamina.domains.documents import Document, Found
 from lamina.domains.documents.metadata import metadata_of
-from lamina.errors import Corrupt
+from lamina.errors import Corrupt, Invalid
 from lamina.values import Json
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def document_of(row: Mapping[str, Any]) -> Document:
     return Document(
         text_of(row.get("id")),
         text_of(row.get("content")),
-        metadata_of(Json(text_of(row.get("metadata") if exact is None else exact).encode())),
+        _metadata_of(text_of(row.get("metadata") if exact is None else exact)),
         whole_of(row.get("version")),
         None if path is None else text_of(path),
         _number_of(row.get("created_at")),
@@ -119,6 +119,13 @@ def whole_of(told: object) -> int:
     if isinstance(told, bool) or not isinstance(told, int):
         raise _damaged()
     return told
+
+
+def _metadata_of(told: str) -> Mapping[str, Any]:
+    try:
+        return metadata_of(Json(told.encode()))
+    except Invalid as error:
+        raise _damaged() from error
 
 
 def _number_of(told: object) -> float:

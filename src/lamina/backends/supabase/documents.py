@@ -154,10 +154,9 @@ class SupabaseDocuments(DocumentsBackend):
 
     @serves(Remove)
     async def remove(self, op: Remove) -> bool:
-        with self._client.asking():
-            query = self._client.supabase.table(_TABLE).delete()
-            done = await query.eq("scope", op.scope).eq("id", op.id).select("version").execute()
-        return bool(rows_of(done.data))
+        query = self._client.supabase.table(_TABLE).delete()
+        query = query.eq("scope", op.scope).eq("id", op.id).select("version")
+        return bool(rows_of(await self._client.told(query)))
 
     @serves(Find, "text", "filter", "order")
     async def find(self, op: Find) -> Page[Found]:
@@ -187,20 +186,16 @@ class SupabaseDocuments(DocumentsBackend):
         from lamina.backends.supabase.failures import FAILURES
 
         del op
-        with self._client.asking():
-            query = self._client.supabase.table(_VERSIONS).select("version")
-            done = await query.eq("name", "documents").execute()
-        rows = rows_of(done.data)
+        query = self._client.supabase.table(_VERSIONS).select("version").eq("name", "documents")
+        rows = rows_of(await self._client.told(query))
         if not rows:
             raise FAILURES["no table"].error()
         if whole_of(rows[0].get("version")) != 1:
             raise FAILURES["no column"].error()
 
     async def _read_by(self, column: str, value: str, scope: str) -> Document | None:
-        with self._client.asking():
-            query = self._client.supabase.table(_TABLE).select(COLUMNS)
-            done = await query.eq("scope", scope).eq(column, value).execute()
-        rows = rows_of(done.data)
+        query = self._client.supabase.table(_TABLE).select(COLUMNS)
+        rows = rows_of(await self._client.told(query.eq("scope", scope).eq(column, value)))
         return document_of(rows[0]) if rows else None
 
 

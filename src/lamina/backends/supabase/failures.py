@@ -26,6 +26,10 @@ class PastEnd(Invalid):
     """A range begins behind the end of an object."""
 
 
+class RefusedValue(Invalid):
+    """The database refuses a value: of several documents only one may hold it."""
+
+
 class NoObject(Invalid):
     """Storage has no such object."""
 
@@ -33,7 +37,7 @@ class NoObject(Invalid):
 FAILURES: Final = Failures(
     *HTTP.values(),
     Row("duplicate", Conflict, "another document has this path", sent="no"),
-    Row("refused value", Invalid, "the database refuses a value", sent="no"),
+    Row("refused value", RefusedValue, "the database refuses a value", sent="no"),
     Row("same key twice", Invalid, "one write names the same key twice", sent="no"),
     Row("no table", Invalid, f"a table of Lamina is missing: {_MIGRATE}", sent="no"),
     Row("no function", Invalid, f"a function of Lamina is missing: {_MIGRATE}", sent="no"),
@@ -68,6 +72,8 @@ _CODES: Final[dict[str, str]] = {
     "22021": "refused value",
     "22P05": "refused value",
     "54000": "refused value",
+    "54001": "refused value",
+    "22003": "refused value",
     "21000": "same key twice",
     "42P01": "no table",
     "PGRST205": "no table",
@@ -87,7 +93,7 @@ _CODES: Final[dict[str, str]] = {
     "57P02": "terminated",
     "57P03": "no database",
     "PGRST000": "no database",
-    "PGRST001": "no database",
+    "PGRST001": "terminated",
     "PGRST002": "no database",
     "53300": "no database",
     "PGRST003": "pool exhausted",
@@ -125,6 +131,7 @@ KNOWN: Final = (
     KeyError,
     TypeError,
     UnicodeDecodeError,
+    RecursionError,
 )
 """What the client raises when it is asked something."""
 

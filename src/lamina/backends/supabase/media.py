@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from math import ceil
 from typing import Any, Final, final
 
 from lamina.backend import serves
-from lamina.backends.supabase.client import Client
+from lamina.backends.supabase.client import Client, after_writing
+from lamina.backends.supabase.document_rows import rows_of
 from lamina.backends.supabase.names import NAMES
-from lamina.backends.supabase.objects import Label, Stored, bare
+from lamina.backends.supabase.objects import Label, Stored
+from lamina.backends.supabase.ranges import Range
 from lamina.backends.supabase.uploads import Uploads
 from lamina.domains.media import (
     Abort,
@@ -106,14 +108,13 @@ class SupabaseMedia(MediaBackend):
         check_range(op, op.etag or "")
         name = NAMES.name(op.scope, op.key)
         for _ in range(_TRIES):
-            read = await self._read(name, op.start, op.length)
+            read = await Range.read(self._client, self.bucket, name, op)
             found = await self._found(name)
             if found is None:
                 return None
             check_range(op, found.etag)
-            if read is None or (read[1] not in {found.etag, ""}):
-                continue  # it was replaced in between
-            return Chunk(read[0], found.info(op.key))
+            if read is not None and read.is_of(found, op):
+                return Chunk(read.data, found.info(op.key))
         msg = "the object is changed faster than it can be read"
         raise Conflict(msg, transient=True)
 
@@ -166,7 +167,7 @@ class SupabaseMedia(MediaBackend):
     @serves(Erase)
     async def erase(self, op: Erase) -> bool:
         with self._client.asking():
-            return bool(await self._files.remove([NAMES.name(op.scope, op.key)]))
+            return bool(rows_of(await self._files.remove([NAMES.name(op.scope, op.key)])))
 
     @serves(ListObjects, "unique")
     async def list_objects(self, op: ListObjects) -> Page[Info]:
@@ -188,7 +189,7 @@ class SupabaseMedia(MediaBackend):
             msg = f"a signed URL lives at most {_LONGEST_SIGNED} s, got {op.expires:g}"
             raise Invalid(msg)
         with self._client.asking():
-            name, seconds = NAMES.name(op.scope, op.key), max(round(op.expires), 1)
+            name, seconds = NAMES.name(op.scope, op.key), ceil(op.expires)
             told = await self._files.create_signed_url(name, seconds)
         return str(told["signedUrl"])
 
@@ -214,28 +215,12 @@ class SupabaseMedia(MediaBackend):
         return Stored.of_info(told, name)
 
     async def _written(self, name: str, key: str) -> Info:
-        found = await self._found(name)
+        with after_writing():
+            found = await self._found(name)
         if found is None:
             msg = "the object was deleted as soon as it was written"
             raise Conflict(msg)
         return found.info(key)
-
-    async def _read(self, name: str, start: int, length: int) -> tuple[bytes, str] | None:
-        """Return bytes and etag, an empty one where there are none to read, None if it is gone."""
-        from lamina.backends.supabase.failures import NoObject, PastEnd
-
-        headers = {"range": f"bytes={start}-{start + length - 1}", "accept-encoding": "identity"}
-        path = ("object", self.bucket, *name.split("/"))
-        try:
-            answer = await self._client.storage("GET", *path, headers=headers)
-        except PastEnd:
-            return b"", ""
-        except NoObject:
-            return None
-        data, etag = answer.content, bare(answer.headers.get("etag", ""))
-        if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
-            return data, etag
-        return data[start : start + length], etag
 
 
 def _no_conditions() -> Unsupported:

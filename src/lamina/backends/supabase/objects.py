@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.domains.media import Info, metadata_of
-from lamina.errors import Corrupt
+from lamina.errors import Corrupt, Invalid
 from lamina.values import FrozenDict, Json
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ class Stored:
         """Return it as the object under *key*."""
         if self.label is None:
             return Info(key, self.size, self.etag, self.type, FrozenDict(), self.modified)
-        metadata = metadata_of(self.label.metadata)
+        try:
+            metadata = metadata_of(self.label.metadata)
+        except Invalid as error:
+            raise _damaged() from error
         return Info(key, self.size, self.etag, self.label.type, metadata, self.modified)
 
 

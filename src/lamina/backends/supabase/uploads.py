@@ -9,6 +9,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, final
 
+from lamina.backends.supabase.client import after_writing
 from lamina.backends.supabase.document_rows import rows_of
 from lamina.backends.supabase.names import NAMES, UPLOADS
 from lamina.backends.supabase.objects import Label, Stored
@@ -57,10 +58,11 @@ class Uploads:
         digest = (await asyncio.to_thread(sha256, op.data)).hexdigest()
         name = f"{folder}{op.number}-{digest}"
         await self._files.upload(name, op.data, _PLAIN)
-        if await self._manifest(folder) is None:  # it ended: nobody would remove the part
-            await self._files.remove([name])
-            raise _no_upload()
-        return digest
+        with after_writing(), self._client.asking():
+            if await self._manifest(folder) is not None:
+                return digest
+            await self._files.remove([name])  # it ended: nobody else would
+        raise _no_upload()
 
     async def label(self, op: Finish) -> Label | None:
         """Return what the upload makes, None if it is over."""
@@ -92,7 +94,8 @@ class Uploads:
             },
             content=self._form(names, label, boundary),
         )
-        await self._remove(folder, there)
+        with after_writing(), self._client.asking():
+            await self._remove(folder, there)
 
     async def end(self, op: Abort) -> bool:
         """Remove the upload with all its parts; tell whether there was one."""
@@ -158,10 +161,11 @@ class Uploads:
 
     async def _remove(self, folder: str, parts: set[str]) -> bool:
         """Remove the manifest, which ends the upload, then the parts."""
-        ended = bool(await self._files.remove([folder + _MANIFEST]))
+        ended = bool(rows_of(await self._files.remove([folder + _MANIFEST])))
         left = sorted(parts)
-        for start in range(0, len(left), _PAGE):
-            await self._files.remove(left[start : start + _PAGE])
+        with after_writing(), self._client.asking():
+            for start in range(0, len(left), _PAGE):
+                rows_of(await self._files.remove(left[start : start + _PAGE]))
         return ended
 
     @property

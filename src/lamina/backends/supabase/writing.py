@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.domains.documents import Write
 
 _LARGE: Final = 256 * 1024
-"""Characters of content in one request, unless one document has more."""
+"""Characters of content and metadata in one request, unless one document has more."""
 
 
 async def write_each(client: Client, ops: Sequence[Write], scope: str) -> tuple[Outcome[None], ...]:
@@ -42,6 +42,8 @@ async def _write(
     scope: str,
     outcomes: list[Outcome[None] | None],
 ) -> StorageError | None:
+    from lamina.backends.supabase.failures import RefusedValue
+
     items: list[dict[str, Any]] = []
     sent: list[int] = []
     for place in places:
@@ -56,7 +58,7 @@ async def _write(
         given = {"_scope": scope, "_items": items}
         told = words_told(await client.call("lamina_documents_write", given), len(items))
     except StorageError as error:
-        if len(sent) > 1 and not error.transient and error.sent == "no":
+        if len(sent) > 1 and isinstance(error, RefusedValue):
             for place in sent:  # one of them is refused, the others need not be
                 await _write(client, ops, [place], scope, outcomes)
             return None
@@ -72,11 +74,12 @@ def _portions(ops: Sequence[Write]) -> list[list[int]]:
     portions: list[list[int]] = []
     size = _LARGE
     for place, op in enumerate(ops):
-        if size + len(op.content) > _LARGE or not portions:
+        length = len(op.content) + len(op.metadata.data)
+        if size + length > _LARGE or not portions:
             portions.append([])
             size = 0
         portions[-1].append(place)
-        size += len(op.content)
+        size += length
     return portions
 
 
