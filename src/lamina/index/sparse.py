@@ -39,8 +39,9 @@ class SparseRows:
     ) -> Ranked:
         """Return the best of *chosen* by inner product; no common index means no result.
 
-        Every product and sum is rounded to float32. With *idf*, a query value counts ``ln((N - n + 0.5) / (n + 0.5) + 1)`` times, where N is
-        how many vectors are *alive* and n how many of them have that index.
+        Every product and sum is rounded to float32. With *idf*, a query value counts
+        ``ln((N - n + 0.5) / (n + 0.5) + 1)`` times, where N is how many vectors are *alive* and n
+        how many of them have that index.
         """
         total = int(np.count_nonzero(alive)) if idf else 0
         scores = np.zeros(len(chosen))
