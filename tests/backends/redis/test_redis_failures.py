@@ -16,7 +16,7 @@ from redis_fakes import bulk, fake, slots
 from lamina.backends.redis import RedisKeyValue
 from lamina.backends.redis.failures import FAILURES
 from lamina.domains.keyvalue import KeyValue
-from lamina.errors import StorageError
+from lamina.errors import Corrupt, StorageError
 from lamina.stack import Stack
 from lamina.testing.faults import FaultProxy
 from lamina.testing.servers import Sentinel, Valkey
@@ -410,6 +410,11 @@ async def test_a_server_that_repeats_content_does_not_make_it_known() -> None:
         with pytest.raises(StorageError) as caught:
             await asked(f"redis://{server.address}", lambda store: store.set_many(items, ttl=9))
         assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_batch_of_what_are_no_values_is_refused_as_an_answer() -> None:
+    with pytest.raises(Corrupt):
+        await told(b"*2\r\n:1\r\n:2\r\n", ask=lambda store: store.get_many(["a", "b"]))
 
 
 async def test_a_batch_that_is_refused_half_way_may_have_been_done() -> None:

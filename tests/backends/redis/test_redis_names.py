@@ -11,8 +11,8 @@ from redis.crc import key_slot
 
 from lamina.backends.redis.address import Address, address
 from lamina.backends.redis.names import key_of, once_of, pattern, proof_of, slot_of, wire
+from lamina.backends.redis.scans import Tour
 from lamina.backends.redis.slots import Slots, read, written
-from lamina.backends.redis.tour import Tour
 from lamina.backends.redis.wire import milliseconds, pack, pack_set
 from lamina.errors import Corrupt, Invalid, StackError
 from lamina.testing.samples import NAMES

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from lamina.backends.redis.answers import check_ok, list_of, number_of, value_of
-from lamina.backends.redis.failures import refused
+from lamina.backends.redis.failures import FAILURES, refused
 from lamina.backends.redis.names import wire
-from lamina.backends.redis.wire import pack, pack_get, pack_set
+from lamina.backends.redis.wire import (
+    check_ok,
+    list_of,
+    number_of,
+    pack,
+    pack_get,
+    pack_set,
+    value_of,
+)
 from lamina.errors import StorageError
 from lamina.values import Done, Failed
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
 _ITEMS: Final = 1000
 _BYTES: Final = 8 * 1024 * 1024
+_KINDS: Final = frozenset({bytes, type(None)})
 
 
 async def get_many(
@@ -69,7 +77,9 @@ async def set_many(server: Server, op: SetMany, *, by_node: bool) -> tuple[Outco
 async def _read(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
     """Read by MGET, which calls absent what is of another kind: where any exists, ask by GET."""
     values = list_of(await _answer(server, b"MGET", names), len(names))
-    outcomes: list[Outcome[bytes | None]] = [_outcome(value, value_of) for value in values]
+    if not _KINDS.issuperset(map(type, values)):
+        raise FAILURES["garbage"].error()
+    outcomes: list[Outcome[bytes | None]] = [*map(Done, values)]
     missing = [place for place, value in enumerate(values) if value is None]
     absent = [names[place] for place in missing]
     if absent and number_of(await _answer(server, b"EXISTS", absent)):

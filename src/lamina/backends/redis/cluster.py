@@ -15,11 +15,10 @@ from redis.exceptions import (
 )
 
 from lamina.backends.redis.failures import FAILURES
-from lamina.backends.redis.greeting import greet
-from lamina.backends.redis.looks import look
 from lamina.backends.redis.members import Members
 from lamina.backends.redis.names import SLOTS, slot_of
-from lamina.backends.redis.tour import Tour
+from lamina.backends.redis.node import greet
+from lamina.backends.redis.scans import Tour, look
 from lamina.backends.redis.wire import ASKING, PING
 from lamina.context import current
 from lamina.errors import Closed, StorageError

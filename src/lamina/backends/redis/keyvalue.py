@@ -10,15 +10,23 @@ from redis.exceptions import ResponseError
 
 from lamina.backend import serves
 from lamina.backends.redis.address import TOPOLOGIES, address
-from lamina.backends.redis.answers import check_ok, number_of, two_of, value_of
 from lamina.backends.redis.batches import get_many, set_many
 from lamina.backends.redis.failures import FAILURES, refused
-from lamina.backends.redis.listing import scan
 from lamina.backends.redis.names import wire
+from lamina.backends.redis.scans import scan
 from lamina.backends.redis.scripts import GET_STAMPED, PERSIST
 from lamina.backends.redis.server import server
 from lamina.backends.redis.updates import append, increment, replaced
-from lamina.backends.redis.wire import milliseconds, pack, pack_get, pack_set
+from lamina.backends.redis.wire import (
+    check_ok,
+    milliseconds,
+    number_of,
+    pack,
+    pack_get,
+    pack_set,
+    two_of,
+    value_of,
+)
 from lamina.domains.keyvalue import (
     Append,
     CompareAndSet,

@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from redis.exceptions import ResponseError
 
-from lamina.backends.redis.answers import check_ok, number_of, two_of, value_of
 from lamina.backends.redis.failures import FAILURES, refused
 from lamina.backends.redis.names import once_of, proof_of, wire
 from lamina.backends.redis.scripts import APPEND, COMPARE_AND_SET, INCREMENT, REPLACE
-from lamina.backends.redis.wire import milliseconds, pack, pack_get
+from lamina.backends.redis.wire import (
+    check_ok,
+    milliseconds,
+    number_of,
+    pack,
+    pack_get,
+    two_of,
+    value_of,
+)
 from lamina.domains.lists import appended, counted
 from lamina.values import Json
 
