@@ -120,7 +120,9 @@ async def _opened(storage: UnifiedStorage) -> list[Check]:
     try:
         asked = (_round_trip(name, store, within) for name, store in storage.stores().items())
         checks = await asyncio.gather(*asked)
-        return [*checks, await _embedder(storage)]
+        serves = any(check.name == "vectors" and check.state == "ok" for check in checks)
+        unknown = Check("embedder", "note", "not known", "see vectors above")
+        return [*checks, await _embedder(storage) if serves else unknown]
     finally:
         await storage.close()
 
