@@ -28,6 +28,7 @@ from lamina.domains.media import (
     Sign,
     check_range,
     has_condition,
+    metadata_of,
 )
 from lamina.domains.store import Check
 from lamina.errors import Conflict, Invalid, StackError, Unsupported
@@ -48,7 +49,8 @@ class SupabaseMedia(MediaBackend):
     Listings need the function ``lamina_objects``, from the SQL that ``lamina sql supabase``
     prints. Storage decides no races, so conditions are refused. Etags are Storage's own.
     An upload in parts keeps them as objects beneath ``=u/`` until it is finished or aborted.
-    *timeout* and *connect_timeout* in seconds bound each wait, *connections* how many there are.
+    *timeout* and *connect_timeout* in seconds bound each wait, *connections*, 2 or more, how many
+    there are.
 
     Raises:
         StackError: An option is wrong.
@@ -69,8 +71,11 @@ class SupabaseMedia(MediaBackend):
         connect_timeout: float = 5.0,
         connections: int = 20,
     ) -> None:
-        if not bucket or "/" in bucket:
+        if bucket in {"", ".", ".."} or "/" in bucket:
             msg = "bucket must be the name of one"
+            raise StackError(msg)
+        if connections < 2:
+            msg = f"connections must be at least 2, one for an upload's parts, got {connections!r}"
             raise StackError(msg)
         self.bucket = bucket
         self._client = Client(
@@ -82,7 +87,7 @@ class SupabaseMedia(MediaBackend):
             connect_timeout=connect_timeout,
             most=connections,
         )
-        self._uploads = Uploads(self._client, bucket)
+        self._uploads = Uploads(self._client, bucket, joins=connections - 1, timeout=timeout)
 
     async def open(self) -> None:
         """Connect, and see that the bucket and the function are there.
@@ -130,7 +135,7 @@ class SupabaseMedia(MediaBackend):
         }
         with self._client.asking():
             await self._files.upload(name, op.data, options)
-        return await self._written(name, op.key)
+        return await self._written(name, label, len(op.data))
 
     @serves(Begin)
     async def begin(self, op: Begin) -> str:
@@ -154,10 +159,12 @@ class SupabaseMedia(MediaBackend):
             if found is None or found.label is None or found.label.upload != op.upload:
                 msg = "there is no such upload: it was finished, aborted or never begun"
                 raise Invalid(msg)
+            with after_writing(), self._client.asking():
+                await self._uploads.end(op)  # what a first try left
             return found.info(op.key)
         with self._client.asking():
-            await self._uploads.join(op, label, name)
-        return await self._written(name, op.key)
+            size = await self._uploads.join(op, label, name)
+        return await self._written(name, label, size)
 
     @serves(Abort)
     async def abort(self, op: Abort) -> bool:
@@ -214,13 +221,13 @@ class SupabaseMedia(MediaBackend):
             return None
         return Stored.of_info(told, name)
 
-    async def _written(self, name: str, key: str) -> Info:
+    async def _written(self, name: str, label: Label, size: int) -> Info:
         with after_writing():
             found = await self._found(name)
-        if found is None:
-            msg = "the object was deleted as soon as it was written"
-            raise Conflict(msg)
-        return found.info(key)
+        if found is None:  # deleted since, which does not undo that it was written
+            now, metadata = self.runtime.wall(), metadata_of(label.metadata)
+            return Info(label.key, size, "", label.type, metadata, now)
+        return found.info(label.key)
 
 
 def _no_conditions() -> Unsupported:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.backends.supabase.client import after_writing
 from lamina.backends.supabase.document_rows import rows_of
+from lamina.backends.supabase.forms import Form
 from lamina.backends.supabase.names import NAMES, UPLOADS
 from lamina.backends.supabase.objects import Label, Stored
 from lamina.errors import Corrupt, Invalid
 from lamina.values import Json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from lamina.backends.supabase.client import Client
     from lamina.domains.media import Abort, Begin, Finish, PutPart
@@ -32,11 +33,17 @@ _PLAIN: Final[dict[str, Any]] = {"content-type": "application/octet-stream", "up
 
 @final
 class Uploads:
-    """Those of one bucket; the id of an upload tells to which object it belongs."""
+    """Those of one bucket; the id of an upload tells to which object it belongs.
 
-    def __init__(self, client: Client, bucket: str) -> None:
+    At most *joins* are joined at once, each with two connections: if all had their first, none
+    would get its second. The others wait, for *timeout* seconds.
+    """
+
+    def __init__(self, client: Client, bucket: str, *, joins: int, timeout: float) -> None:
         self._client = client
         self._bucket = bucket
+        self._joins = asyncio.Semaphore(joins)
+        self._timeout = timeout
 
     async def begin(self, op: Begin) -> str:
         """Write the manifest; return the upload's id."""
@@ -72,32 +79,34 @@ class Uploads:
             return None
         return await self._manifest(folder)
 
-    async def join(self, op: Finish, label: Label, name: str) -> None:
-        """Make the object *name* of the parts, and remove them.
+    async def join(self, op: Finish, label: Label, name: str) -> int:
+        """Make the object *name* of the parts, and remove them; return its size.
 
         Raises:
             Invalid: A part was not written, or is another than its etag says.
+            Unavailable: Too many others are being joined.
         """
         folder = _folder_of(op)
         there = await self._parts(folder)
         names = [f"{folder}{number}-{etag}" for number, etag in enumerate(op.parts, 1)]
-        if not names or not there.issuperset(names):
+        if not names or not there.keys() >= {*names}:
             msg = "a part was not written, or is another than its etag says"
             raise Invalid(msg)
-        boundary = token_hex(16)
-        await self._client.storage(
-            "POST",
-            *("object", self._bucket, *name.split("/")),
-            headers={
-                "x-upsert": "true",
-                "content-type": f"multipart/form-data; boundary={boundary}",
-            },
-            content=self._form(names, label, boundary),
-        )
+        size, form = sum(there[one] for one in names), Form(label)
+        headers = {
+            "x-upsert": "true",
+            "content-type": form.type,
+            "content-length": str(len(form.head) + size + len(form.tail)),
+        }
+        path = ("object", self._bucket, *name.split("/"))
+        async with self._place():
+            content = self._form(form, names)
+            await self._client.storage("POST", *path, headers=headers, content=content)
         with after_writing(), self._client.asking():
             await self._remove(folder, there)
+        return size
 
-    async def end(self, op: Abort) -> bool:
+    async def end(self, op: Abort | Finish) -> bool:
         """Remove the upload with all its parts; tell whether there was one."""
         try:
             folder = _folder_of(op)
@@ -123,21 +132,30 @@ class Uploads:
         told = await self._client.call("lamina_objects", given)
         return [Stored.of_row(row) for row in rows_of(told)]
 
-    async def _form(self, names: list[str], label: Label, boundary: str) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None, None]:
+        from lamina.backends.supabase.failures import FAILURES
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._joins.acquire()
+        except TimeoutError as error:
+            raise FAILURES["pool timeout"].error() from error
+        try:
+            yield
+        finally:
+            self._joins.release()
+
+    async def _form(self, form: Form, names: list[str]) -> AsyncIterator[bytes]:
         """Give a form with the parts as one file, holding one of them at a time."""
-        fields = {"cacheControl": "3600", "metadata": json.dumps(label.kept())}
-        for field, value in fields.items():
-            head = f'--{boundary}\r\ncontent-disposition: form-data; name="{field}"\r\n\r\n'
-            yield f"{head}{value}\r\n".encode()
-        told = f'name="file"; filename="file"\r\ncontent-type: {label.content_type}'
-        yield f"--{boundary}\r\ncontent-disposition: form-data; {told}\r\n\r\n".encode()
+        yield form.head
         for name in names:
             data = await self._files.download(name)
-            if sha256(data).hexdigest() != name[-64:]:
+            if (await asyncio.to_thread(sha256, data)).hexdigest() != name[-64:]:
                 msg = "a part is not what was uploaded"
                 raise Corrupt(msg)
             yield data
-        yield f"\r\n--{boundary}--\r\n".encode()
+        yield form.tail
 
     async def _manifest(self, folder: str) -> Label | None:
         from lamina.backends.supabase.failures import NoObject
@@ -149,17 +167,20 @@ class Uploads:
             return None
         return Label.read(Json(data).value())
 
-    async def _parts(self, folder: str) -> set[str]:
-        found: set[str] = set()
+    async def _parts(self, folder: str) -> dict[str, int]:
+        """Return the names of the parts with their sizes."""
+        found: dict[str, int] = {}
         after = ""
         while True:
             page = await self.page(folder, after, _PAGE, inner=True)
-            found |= {one.name for one in page if _PART.fullmatch(one.name.removeprefix(folder))}
+            for one in page:
+                if _PART.fullmatch(one.name.removeprefix(folder)):
+                    found[one.name] = one.size
             if len(page) < _PAGE:
                 return found
             after = page[-1].name
 
-    async def _remove(self, folder: str, parts: set[str]) -> bool:
+    async def _remove(self, folder: str, parts: Iterable[str]) -> bool:
         """Remove the manifest, which ends the upload, then the parts."""
         ended = bool(rows_of(await self._files.remove([folder + _MANIFEST])))
         left = sorted(parts)
