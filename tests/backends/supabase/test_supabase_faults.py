@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
 import jwt
 import pytest
 
@@ -267,6 +268,49 @@ async def test_a_users_token_confines_it_to_the_users_scope(project: Project) ->
         assert await all_scopes.scoped("other").get("b") is None
 
 
+async def test_a_token_reaches_no_other_scope_by_any_function(
+    victim: Supabase, project: Project
+) -> None:
+    told = {"role": "authenticated", "app_metadata": {"lamina_scope": "acme"}}
+    theirs = jwt.encode(told, project.jwt_secret)
+    nobody = jwt.encode({"role": "authenticated"}, project.jwt_secret)
+    unscoped = {"role": "authenticated", "app_metadata": {"lamina_scope": ""}}
+    async with documents(project) as store:
+        await store.scoped("other").set("a", "secret words", path="/a", metadata={"a": 1})
+        await store.set("a", "secret words", path="/a")
+    page = {"_words": None, "_condition": None, "_sorted_by": "id", "_descending": False}
+    after = {"_after_value": None, "_after_id": None, "_most": 10}
+    asked: dict[str, dict[str, Any]] = {
+        "lamina_documents_read": {"_ids": ["a"]},
+        "lamina_documents_page": {**page, **after},
+        "lamina_documents_find": {**page, **after},
+    }
+    tokens = (theirs, nobody, jwt.encode(unscoped, project.jwt_secret), project.anon_key)
+    async with httpx.AsyncClient() as bare:
+        for token in tokens:
+            headers = {"apikey": project.anon_key, "authorization": f"Bearer {token}"}
+            for name, given in asked.items():
+                for scope in ("other", ""):
+                    url = f"{project.url}/rest/v1/rpc/{name}"
+                    answer = await bare.post(url, json={"_scope": scope, **given}, headers=headers)
+                    assert "secret" not in answer.text
+                    assert answer.json() == [] or answer.status_code in {401, 403}
+            url = f"{project.url}/rest/v1/lamina_versions"
+            answer = await bare.patch(url, json={"version": 9}, headers=headers)
+            assert answer.status_code in {401, 403}
+    rights = (
+        "SELECT string_agg(privilege_type, ' ' ORDER BY 1) FROM (SELECT DISTINCT privilege_type"
+        " FROM information_schema.role_table_grants WHERE table_name LIKE 'lamina%'"
+        " AND grantee IN ('PUBLIC', 'anon', 'authenticated')) AS every"
+    )
+    assert victim.postgres.run(rights, dsn=project.dsn).split() == [
+        "DELETE",
+        "INSERT",
+        "SELECT",
+        "UPDATE",
+    ]
+
+
 async def test_the_migration_may_run_again_and_in_another_schema(victim: Supabase) -> None:
     own = victim.project(migration("tenants") * 2 + migration() * 2)
     async with documents(own, schema="tenants") as store, documents(own) as other:
@@ -330,6 +374,9 @@ async def test_conditions_are_refused_before_anything_is_sent(
         {"timeout": float("nan")},
         {"connect_timeout": -1},
         {"connections": 0},
+        {"schema": ""},
+        {"schema": 'a"b'},
+        {"schema": "a\nb"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:

@@ -16,13 +16,14 @@ $$;
 
 DROP POLICY IF EXISTS lamina_own_scope ON lamina.lamina_documents;
 CREATE POLICY lamina_own_scope ON lamina.lamina_documents FOR ALL TO authenticated
-    USING (scope <> '' AND scope = lamina.lamina_own_scope())
-    WITH CHECK (scope <> '' AND scope = lamina.lamina_own_scope());
+    USING (scope <> '' AND scope = (SELECT lamina.lamina_own_scope()))
+    WITH CHECK (scope <> '' AND scope = (SELECT lamina.lamina_own_scope()));
 
 DROP POLICY IF EXISTS lamina_anyone ON lamina.lamina_versions;
 CREATE POLICY lamina_anyone ON lamina.lamina_versions FOR SELECT TO authenticated USING (true);
 
-REVOKE ALL ON lamina.lamina_documents, lamina.lamina_versions FROM anon;
+-- A project's default rights are all of them, among them to empty a table of all scopes.
+REVOKE ALL ON lamina.lamina_documents, lamina.lamina_versions FROM PUBLIC, anon, authenticated;
 GRANT USAGE ON SCHEMA lamina TO authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lamina.lamina_documents TO authenticated, service_role;
 GRANT SELECT ON lamina.lamina_versions TO authenticated, service_role;
