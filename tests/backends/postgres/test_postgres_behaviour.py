@@ -16,7 +16,7 @@ from lamina.backends.postgres.schema import in_schema
 from lamina.backends.postgres.written import asked, indexed, stored
 from lamina.domains.documents import Find, Update, Write, WriteAt
 from lamina.domains.vectors import NearestPage, Upsert
-from lamina.errors import Conflict, Invalid, Unsupported
+from lamina.errors import BackendError, Conflict, Invalid, Unsupported
 from lamina.filters import Compare, Every, F, Filter, Some
 from lamina.testing.contracts.filters import FILTERS, METADATA
 from lamina.testing.servers import Postgres
@@ -292,6 +292,45 @@ async def test_the_index_finds_nearly_all_and_small_namespaces_all(postgres: Pos
                 "LIMIT 5"
             )
         assert "lamina_vectors_nearest" in str(plan)
+
+
+async def test_a_search_by_a_vector_of_length_zero_asks_no_index(postgres: Postgres) -> None:
+    async with vectors(postgres.database(), exact_below=1) as store:
+        items = [Upsert(f"v{at}", Vector.of([1.0, float(at)])) for at in range(9)]
+        await store.set_many(items)
+        hits = await store.search(Vector.of([0.0, 0.0]), top_k=3)
+        assert [(one.id, one.score) for one in hits] == [("v0", 0.5), ("v1", 0.5), ("v2", 0.5)]
+
+
+async def test_a_dimension_that_was_not_committed_is_not_known(postgres: Postgres) -> None:
+    url, name = postgres.database(), schema()
+    async with vectors(url, schema=name) as store, session(url) as admin:
+        await admin.execute(
+            f"CREATE FUNCTION {name}.fail() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'at the commit'; END $$;"
+            f"CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON {name}.lamina_vectors_facts "
+            f"DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {name}.fail()"
+        )
+        with pytest.raises(BackendError):
+            await store.set("a", Vector.of([1.0, 0.0]))
+        await admin.execute(f"DROP FUNCTION {name}.fail CASCADE")
+        await store.set("a", Vector.of([1.0, 0.0]))
+        query = f"SELECT value FROM {name}.lamina_vectors_facts WHERE name = 'dimension'"
+        assert await admin.fetchval(query) == "2"
+
+
+async def test_nobodys_function_stands_in_for_the_servers(postgres: Postgres) -> None:
+    url, name = postgres.database(), schema()
+    postgres.run(
+        "CREATE FUNCTION public.theirs(text[], text[]) RETURNS boolean LANGUAGE sql "
+        "AS $$ SELECT true $$;"
+        "CREATE OPERATOR public.@> (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public.theirs)",
+        dsn=url,
+    )
+    for pooler in (False, True):
+        async with documents(url, schema=name, pooler=pooler) as store:
+            await store.set("a", "red fox")
+            assert await store.search("blue") == ()
 
 
 async def test_a_vector_of_length_zero_stands_at_a_right_angle_to_all(postgres: Postgres) -> None:

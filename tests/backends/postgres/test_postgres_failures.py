@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from asyncpg.exceptions import PostgresError
 from postgres_places import (
     SECRET,
     documents,
@@ -23,9 +24,9 @@ from postgres_places import (
     values,
 )
 
-from lamina.backends.postgres.failures import FAILURES
+from lamina.backends.postgres.failures import FAILURES, failed
 from lamina.domains.documents import Write
-from lamina.errors import StorageError
+from lamina.errors import StorageError, Unavailable
 from lamina.testing.faults import FaultProxy, RawServer
 from lamina.testing.servers import Postgres
 
@@ -119,6 +120,11 @@ async def the_connection_is_reset(server: Postgres) -> None:
         await store.get("a")
         proxy.after_request("reset")
         await store.get("a")
+
+
+@row("pooled")
+async def the_session_is_another_ones(server: Postgres) -> None:
+    await _raised(server, "26000")  # what a statement gets that was prepared elsewhere
 
 
 @row("starting")
@@ -382,6 +388,34 @@ async def test_becomes_what_the_table_says(name: str, postgres: Postgres) -> Non
     assert SECRET not in f"{told!s} {told!r} {told.__notes__ if hasattr(told, '__notes__') else ''}"
     if name in {"not connected", "connect timeout", "no postgres", "unauthorized"}:
         assert SECRET not in "".join(traceback.format_exception(told))
+
+
+def told_by_pgbouncer(message: str) -> bytes:
+    """Return what PgBouncer says before it hangs up; it has one code for nearly everything."""
+    fields = f"SFATAL\0VFATAL\0C08P01\0M{message}\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted", "transient"),
+    [
+        ("unsupported startup parameter: statement_timeout", "open with pooler=true", False),
+        ("server login has been failing, try again later", "cannot connect", True),
+    ],
+)
+async def test_a_pooler_is_understood(message: str, wanted: str, transient: bool) -> None:
+    async with RawServer(told_by_pgbouncer(message), split=len) as pooler:
+        with pytest.raises(Unavailable, match=wanted) as caught:
+            async with values(f"postgresql://someone@{pooler.address}/x?sslmode=disable"):
+                pass
+    assert (caught.value.transient, caught.value.sent) == (transient, "no")
+
+
+def test_what_a_server_or_pooler_says_in_a_call_may_have_been_done() -> None:
+    for code in ("08P01", "XX000", "25P04"):
+        fields = {"S": "FATAL", "V": "FATAL", "C": code, "M": "query_wait_timeout"}
+        told = failed(PostgresError.new(fields))
+        assert (type(told), told.transient, told.sent) == (Unavailable, True, "maybe")
 
 
 def test_every_row_is_produced() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from postgres_places import documents, locked, schema, session, through, until, values, vectors
 
-from lamina.backends.postgres import PostgresKeyValue
+from lamina.backends.postgres import PostgresKeyValue, connections
+from lamina.backends.postgres.keyvalue_sql import Statements
+from lamina.backends.postgres.schema import statements
 from lamina.domains.documents import Write
 from lamina.domains.keyvalue import Append, GetStamped
 from lamina.errors import BatchFailed, TimedOut, Unavailable
@@ -279,6 +281,56 @@ async def test_writers_delete_what_has_expired(postgres: Postgres) -> None:
                 more()
             while await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_appends") > 0:
                 more()
+
+
+async def test_looking_for_what_has_expired_reads_nothing_else(postgres: Postgres) -> None:
+    url, name = postgres.database(), schema()
+    async with values(url, schema=name) as store, session(url, "SET enable_seqscan = off") as admin:
+        await store.set("a", b"1", ttl=100)
+        sql = statements(Statements, name)
+        for query in (sql.purge, sql.purge_appends):
+            plan = await admin.fetch(f"EXPLAIN {query.replace('$1', '1000')}")
+            assert "Index Cond: (expires_at <=" in str(plan)
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.database()
+    query = HELD.replace("count(*)", "pid") + " AND datname = current_database()"
+    async with values(url, connections=1) as store, session(url) as admin:
+        await store.set("a", b"1")
+        first = await admin.fetchval(query)
+        assert await store.get("a") == b"1"
+        assert await admin.fetchval(query) == first
+        monkeypatch.setattr(connections, "_OLD", 0.0)
+        async with until() as more:
+            while await admin.fetchval(query) in {None, first}:
+                more()
+                assert await store.get("a") == b"1"
+
+
+async def test_a_batch_that_is_cut_in_the_middle_tells_what_was_written(
+    postgres: Postgres,
+) -> None:
+    url, name = postgres.database(), schema()
+    large = {f"k{place}": bytes([place]) * 4_500_000 for place in range(8)}
+    async with (
+        values(url, schema=name, timeout=10.0) as store,
+        session(
+            url,
+            f"ALTER TABLE {name}.lamina_keyvalue ADD CONSTRAINT odd CHECK (key NOT IN ('k2'))",
+        ),
+    ):
+        with pytest.raises(BatchFailed) as caught:
+            await store.set_many(large)
+        told = caught.value.outcomes
+        assert [isinstance(one, Failed) for one in told] == [False] * 2 + [True] * 6
+        assert {one.error.sent for one in told if isinstance(one, Failed)} == {"no"}
+        assert [one is not None for one in await store.get_many(list(large))] == [
+            *(True, True),
+            *(False,) * 6,
+        ]
 
 
 async def test_a_batch_tells_what_was_not_tried(victim: Postgres) -> None:

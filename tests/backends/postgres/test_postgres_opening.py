@@ -16,7 +16,7 @@ from lamina.backends.postgres.schema import Tables
 from lamina.domains.keyvalue import Append
 from lamina.domains.store import Check
 from lamina.embed import LexicalEmbedder
-from lamina.errors import Closed, Invalid, StackError, StorageError, Unavailable
+from lamina.errors import AuthError, Closed, Invalid, StackError, StorageError, Unavailable
 from lamina.stack import Stack
 from lamina.testing.faults import FaultProxy, RawServer
 from lamina.testing.servers import Postgres
@@ -138,6 +138,32 @@ async def test_a_user_who_may_not_make_schemas_uses_one_that_is_there(postgres: 
     async with values(through(url, postgres.port, user=role), schema=name) as store:
         await store.set("a", b"1")
         assert await store.get("a") == b"1"
+
+
+async def test_a_user_who_may_make_nothing_is_told_what_to_do(postgres: Postgres) -> None:
+    url, name, role = postgres.database(), schema(), f"user_{secrets.token_hex(4)}"
+    postgres.run(f"CREATE ROLE {role} LOGIN", dsn=url)
+    mine = through(url, postgres.port, user=role)
+    with pytest.raises(AuthError, match=r"have keyvalue\.sql run, and give create=false") as caught:
+        async with values(mine, schema=name):
+            pass
+    assert caught.value.sent == "no"
+    with pytest.raises(AuthError, match="an administrator run CREATE EXTENSION vector") as caught:
+        async with vectors(mine, schema=name):
+            pass
+    assert caught.value.sent == "no"
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+async def test_a_database_that_cannot_hold_every_text_is_named(
+    postgres: Postgres, encoding: str
+) -> None:
+    name = f"t_{secrets.token_hex(4)}"
+    postgres.run(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(Unavailable, match=f"encoding is {encoding}: one of UTF8") as caught:
+        async with values(postgres.dsn_of(name)):
+            pass
+    assert not caught.value.transient
 
 
 async def test_tables_of_another_version_are_left_alone(postgres: Postgres) -> None:

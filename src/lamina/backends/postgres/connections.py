@@ -41,6 +41,7 @@ class Line:
 
 Place: TypeAlias = "asyncio.Future[Line | None]"
 _STALE: Final = 0.01  # seconds idle, after which a connection may have been lost unnoticed
+_OLD: Final = 300.0  # seconds idle, after which what stands between may have dropped it silently
 _LOOKS: Final = 6  # turns of the loop in which it learns that
 _FAREWELL: Final = 1.0  # seconds for ending a connection in order
 
@@ -50,7 +51,7 @@ class Connections:
     """Gives a connection to one call at a time; at most *most*, others wait for *patience* s.
 
     A connection whose call was cancelled, ran out of time or lost track is ended, not used again;
-    so is one that the server has ended.
+    so is one that the server has ended, or that was idle for five minutes.
     """
 
     def __init__(self, options: dict[str, Any], *, most: int, patience: float) -> None:
@@ -89,6 +90,7 @@ class Connections:
             for line in idle:
                 line.connection.terminate()
             self._lines.difference_update(idle)
+            self._made -= len(idle)
             await asyncio.sleep(0)  # in which the loop closes what was terminated
 
     def ready(self) -> Line | None:
@@ -149,7 +151,8 @@ class Connections:
         """Tell whether it is still connected, once the loop has seen what came meanwhile."""
         try:
             for _ in range(_LOOKS):
-                if line.connection.is_closed():
+                old = self._clock() - line.since > _OLD
+                if old or line.connection.is_closed():
                     self.part(line, ConnectionError())
                     return False
                 await asyncio.sleep(0)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from asyncpg import Connection
-from asyncpg.exceptions import FeatureNotSupportedError, UndefinedFileError
+from asyncpg.exceptions import (
+    FeatureNotSupportedError,
+    InsufficientPrivilegeError,
+    InvalidSchemaNameError,
+    UndefinedFileError,
+)
 
 from lamina.backends.postgres.schema import LOCK, Tables
 from lamina.backends.postgres.vectors_sql import Statements, statements
-from lamina.errors import Invalid, Unavailable
+from lamina.errors import AuthError, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from lamina.backends.postgres.pool import Pool
@@ -58,6 +63,7 @@ class Facts:
         if self._wanted is not None and self.dimension is None:
             async with connection.transaction():
                 await self._note(connection, self._wanted)
+            await self._read(connection)
         if self._wanted not in {None, self.dimension}:
             msg = f"the vectors here have {self.dimension} numbers, not {self._wanted}"
             raise Unavailable(msg, transient=False, sent="no")
@@ -71,6 +77,7 @@ class Facts:
         if self.dimension is None:
             async with self._pool.transaction() as connection:
                 await self._note(connection, dimension)
+            await self.look()  # not before: what is not committed is not known
         self.check(dimension)
 
     def check(self, dimension: int) -> None:
@@ -111,10 +118,14 @@ class Facts:
             try:
                 async with connection.transaction():
                     await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
-                    await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+                    await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
             except (FeatureNotSupportedError, UndefinedFileError) as error:
                 msg = "the server lacks the extension vector: install pgvector there"
                 raise Unavailable(msg, transient=False, sent="no") from error
+            except (InsufficientPrivilegeError, InvalidSchemaNameError) as error:
+                told = "the user may not make the extension vector in the schema public"
+                msg = f"{told}: have an administrator run CREATE EXTENSION vector"
+                raise AuthError(msg, sent="no") from error
             found = await connection.fetchrow(_EXTENSION)
         if found is None:
             msg = "the database lacks the extension vector: run CREATE EXTENSION vector in it"
@@ -136,14 +147,12 @@ class Facts:
             msg = f"a vector has at most {_MOST} numbers, got {dimension}"
             raise Invalid(msg)
         await connection.execute(self.sql.lock)
-        await self._read(connection)
-        if self.dimension is not None:
+        if await connection.fetchval(self.sql.fact, "dimension") is not None:
             return
         if self._create and dimension <= _MOST_INDEXED:
             await connection.execute(self.sql.make_index.replace(":dim", str(dimension)))
         await connection.execute(self.sql.note, "dimension", str(dimension))
         await connection.execute(self.sql.note, "metric", self._metric)
-        await self._read(connection)
 
     def _take(self, facts: dict[str, str]) -> None:
         if facts.get("metric", self._metric) != self._metric:

@@ -55,6 +55,13 @@ FAILURES: Final = Failures(
         "the server speaks another protocol, or asks for what the driver lacks",
         transient=False,
     ),
+    Row(
+        "pooled",
+        Unavailable,
+        "a pooler stands between that keeps no sessions: open with pooler=true",
+        transient=False,
+        sent="no",
+    ),
     Row("starting", Unavailable, "the server is starting up or shutting down", sent="no"),
     Row("ended", Unavailable, "the server ended the connection"),
     Row("crowded", Unavailable, "the server takes no more connections", sent="no"),
@@ -90,8 +97,8 @@ FAILURES: Final = Failures(
 """Everything that a call can meet; ``schema.py`` says what only opening can."""
 
 _READ_ONLY: Final = "25006"
+_PROTOCOL: Final = "08P01"  # PgBouncer's code for nearly all that it says
 _CODES: Final = {
-    "08P01": "no postgres",
     "40003": "cut off",  # whether the statement was completed is unknown
     "57P03": "starting",
     "57P01": "ended",
@@ -99,6 +106,8 @@ _CODES: Final = {
     "57P04": "ended",
     "57P05": "ended",
     "25P03": "ended",
+    "26000": "pooled",  # what was prepared is not there
+    "42P05": "pooled",  # or is there already
     "53300": "crowded",
     "53100": "disk full",
     "57014": "stopped",
@@ -161,8 +170,13 @@ def ended(error: BaseException) -> bool:
     if isinstance(error, PostgresError):
         if getattr(error, "sqlstate", None) == _READ_ONLY:  # the next one may find the new primary
             return True
-        return getattr(error, "severity_en", None) not in {None, "ERROR"}
+        return not _goes_on(error)
     return not isinstance(error, StorageError | InterfaceError | Undone)
+
+
+def _goes_on(error: PostgresError) -> bool:
+    """Tell whether the server keeps the connection after what it said."""
+    return getattr(error, "severity_en", None) in {None, "ERROR"}
 
 
 def _told(error: Exception) -> tuple[str, str]:
@@ -171,7 +185,10 @@ def _told(error: Exception) -> tuple[str, str]:
         if isinstance(error.__cause__, PostgresError):  # what the server said before it hung up
             error = error.__cause__
         code = str(getattr(error, "sqlstate", None) or "")
-        return _CODES.get(code) or _CLASSES.get(code[:2], "failed"), code
+        if code == _PROTOCOL and "startup parameter" in str(error):
+            return "pooled", code
+        left = "failed" if _goes_on(error) else "ended"
+        return _CODES.get(code) or _CLASSES.get(code[:2], left), code
     for kind, name in _RAISED:
         if isinstance(error, kind):
             return name, "" if kind is TimeoutError else type(error).__name__

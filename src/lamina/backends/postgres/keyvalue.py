@@ -30,11 +30,11 @@ from lamina.domains.keyvalue import (
 from lamina.domains.lists import counted
 from lamina.domains.prefixes import end_of
 from lamina.domains.store import Check
-from lamina.errors import Conflict, Invalid, Unavailable
-from lamina.values import Done, Outcome, Page, Stamped
+from lamina.errors import Conflict, Invalid, StorageError, Unavailable
+from lamina.values import Done, Failed, Outcome, Page, Stamped
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
 _LONGEST_PAGE: Final = 10_000
 _AT_ONCE: Final = 8 * 2**20  # bytes of values in one statement, about
@@ -133,9 +133,13 @@ class PostgresKeyValue(KeyValueBackend):
             if size >= _AT_ONCE or place == len(keys):
                 part = keys[start:place]
                 held = [values[one] for one in part]
-                await self._run(
-                    PreparedStatement.fetchval, self._sql.set_many, op.scope, part, held, op.ttl
-                )
+                wanted = (op.scope, part, held, op.ttl)
+                try:
+                    await self._run(PreparedStatement.fetchval, self._sql.set_many, *wanted)
+                except StorageError as error:
+                    if start == 0:
+                        raise
+                    return _in_part(op, keys[:start], part, error)
                 start, size = place, 0
         return (Done(None),) * len(op.items)
 
@@ -224,3 +228,16 @@ class PostgresKeyValue(KeyValueBackend):
     async def _purge(self) -> None:
         await self._run(PreparedStatement.fetchval, self._sql.purge, _PURGED)
         await self._run(PreparedStatement.fetchval, self._sql.purge_appends, _PURGED)
+
+
+def _in_part(
+    op: SetMany, written: Sequence[str], tried: Sequence[str], error: StorageError
+) -> tuple[Outcome[None], ...]:
+    """Return what became of each item, where not all parts of a batch could be written."""
+    msg = "not tried: those before could not be written"
+    later: Outcome[None] = Failed(Unavailable(msg, transient=error.transient, sent="no"))
+    told: dict[str, Outcome[None]] = {
+        **dict.fromkeys(written, Done(None)),
+        **dict.fromkeys(tried, Failed(error)),
+    }
+    return tuple(told.get(key, later) for key, _ in op.items)

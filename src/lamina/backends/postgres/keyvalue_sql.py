@@ -9,6 +9,7 @@ from typing import Final, final
 
 _ALIVE: Final = "(expires_at IS NULL OR expires_at > lamina.lamina_now())"
 _ALIVE_OLD: Final = "(old.expires_at IS NULL OR old.expires_at > lamina.lamina_now())"
+_OVER: Final = "expires_at <= (SELECT lamina.lamina_now())"  # once, so that an index can tell
 _KEY: Final = "scope = $1 AND key = $2"
 _LEFT: Final = "expires_at - lamina.lamina_now()"
 _ENDS: Final = "lamina.lamina_now() + $%d::double precision"
@@ -105,11 +106,11 @@ class Statements:
     )
     purge: str = (
         "DELETE FROM lamina.lamina_keyvalue WHERE ctid = ANY(ARRAY("
-        "SELECT ctid FROM lamina.lamina_keyvalue WHERE expires_at <= lamina.lamina_now() "
+        f"SELECT ctid FROM lamina.lamina_keyvalue WHERE {_OVER} "
         "LIMIT $1 FOR UPDATE SKIP LOCKED))"
     )
     purge_appends: str = (
         "DELETE FROM lamina.lamina_appends WHERE ctid = ANY(ARRAY("
-        "SELECT ctid FROM lamina.lamina_appends WHERE expires_at <= lamina.lamina_now() "
+        f"SELECT ctid FROM lamina.lamina_appends WHERE {_OVER} "
         "LIMIT $1 FOR UPDATE SKIP LOCKED))"
     )

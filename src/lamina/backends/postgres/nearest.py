@@ -35,9 +35,9 @@ _MOST_SPACES: Final = 1_000
 class Search:
     """Finds the nearest records of a namespace.
 
-    A search with a filter, of a namespace with fewer than *exact_below* records, or of pages is
-    exact. Others ask the index (HNSW) with *ef_search* candidates, and look at all when it
-    gives fewer than were asked for.
+    A search with a filter, of a namespace with fewer than *exact_below* records, by a vector of
+    length 0, or of pages is exact. Others ask the index (HNSW) with *ef_search* candidates, and
+    look at all when it gives fewer than were asked for.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Search:
         if not await self._known(vector):
             return []
         by_index = op.filter is None and self._facts.indexed and op.top_k <= _MOST_EF
-        if by_index and await self._is_large(op, runtime):
+        if by_index and any(vector.numbers()) and await self._is_large(op, runtime):
             found = await self._near(op, vector)
             if len(found) == op.top_k:
                 return found

@@ -45,6 +45,7 @@ class Pool:
         _check(url, connections, timeout, connect_timeout)
         self.timeout = timeout
         self.pooler = pooler
+        self._begin = _begin(timeout) if pooler else "BEGIN"
         options: dict[str, Any] = {
             "dsn": url,
             "timeout": connect_timeout,
@@ -143,7 +144,7 @@ class Pool:
         committing = False
         try:
             async with asyncio.timeout(self.timeout):
-                await line.connection.execute("BEGIN")
+                await line.connection.execute(self._begin)
                 yield line.connection
                 committing = True
                 await line.connection.execute("COMMIT")
@@ -178,7 +179,15 @@ def _settings(timeout: float) -> dict[str, str]:
         "default_transaction_isolation": "read committed",
         "client_min_messages": "warning",
         "jit": "off",
+        "search_path": "pg_catalog",  # nobody's function or operator stands in for the server's
     }
+
+
+def _begin(timeout: float) -> str:
+    """Return what begins a transaction where settings cannot outlive it."""
+    settings = _settings(timeout).items()
+    told = (f"SET LOCAL {name} = '{value}'" for name, value in settings if "default" not in name)
+    return "; ".join(("BEGIN ISOLATION LEVEL READ COMMITTED", *told))
 
 
 def _check(url: str, connections: int, timeout: float, connect_timeout: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-from lamina.errors import StackError, Unavailable
+from lamina.errors import AuthError, StackError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -19,6 +19,7 @@ OLDEST: Final = 14
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _OURS: Final = re.compile(r"\blamina\.|(?<=SCHEMA IF NOT EXISTS )lamina\b")
 _MAKES_SCHEMA: Final = "CREATE SCHEMA IF NOT EXISTS lamina;"
+_FORBIDDEN: Final = "42501"
 LOCK: Final = 0x4C616D696E61  # "Lamina"; only one process makes tables at a time
 
 
@@ -75,8 +76,7 @@ class Tables:
                 await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
                 found = await self._found(connection)
                 if found is None:
-                    await connection.execute(f'SET LOCAL search_path = "{self.types}"')
-                    await connection.execute(await self._making(connection))
+                    await self._make(connection)
                     found = self.version
         if found is None:
             told = f'"{self.schema}".lamina_{self.name} is missing: run {self.script.name}'
@@ -98,6 +98,17 @@ class Tables:
         found: int | None = await connection.fetchval(query, self.name)
         return found
 
+    async def _make(self, connection: Connection) -> None:
+        await connection.execute(f'SET LOCAL search_path = "{self.types}"')
+        try:
+            await connection.execute(await self._making(connection))
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _FORBIDDEN:
+                raise
+            told = f'the user may not make tables in the schema "{self.schema}": grant it that'
+            msg = f"{told}, or have {self.script.name} run, and give create=false"
+            raise AuthError(msg, sent="no") from error
+
     async def _making(self, connection: Connection) -> str:
         """Return the script, without what needs rights that are not needed."""
         script = self.script.read_text(encoding="utf-8")
@@ -111,4 +122,8 @@ def _check_server(connection: Connection) -> None:
     found = connection.get_server_version()
     if found.major < OLDEST:
         msg = f"PostgreSQL {found.major} is too old: {OLDEST} or later is needed"
+        raise Unavailable(msg, transient=False, sent="no")
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")
+    if encoding != "UTF8":
+        msg = f"the database's encoding is {encoding}: one of UTF8 is needed"
         raise Unavailable(msg, transient=False, sent="no")

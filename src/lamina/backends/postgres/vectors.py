@@ -210,7 +210,7 @@ class PostgresVectors(VectorsBackend):
             status = await self._ask(Connection.execute, self._facts.sql.upsert, *good[0])
             if status == "INSERT 0 1":
                 return tuple(Done(None) if isinstance(one, tuple) else Failed(one) for one in made)
-        spaces = [*{namespace for _, namespace, *_ in good}]
+        spaces = sorted({namespace for _, namespace, *_ in good})  # in one order: no deadlocks
         await self._ask(Connection.execute, self._facts.sql.make_spaces, ops[0].scope, spaces)
         return await write_each(self._pool, self._facts.sql.upsert, made)
 

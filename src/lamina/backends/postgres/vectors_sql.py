@@ -25,6 +25,7 @@ class Statements:
     """Each for the schema lamina; ``vector`` is pgvector's type, ``<=>`` the metric's operator."""
 
     facts: str = "SELECT name, value FROM lamina.lamina_vectors_facts"
+    fact: str = "SELECT value FROM lamina.lamina_vectors_facts WHERE name = $1"
     note: str = "INSERT INTO lamina.lamina_vectors_facts VALUES ($1, $2) ON CONFLICT DO NOTHING"
     lock: str = "LOCK TABLE lamina.lamina_vectors_facts IN SHARE ROW EXCLUSIVE MODE"
     has_index: str = "SELECT to_regclass('lamina.lamina_vectors_nearest') IS NOT NULL"
