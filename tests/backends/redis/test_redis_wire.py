@@ -16,7 +16,7 @@ from redis_fakes import fake
 
 from lamina.backends.redis import RedisKeyValue
 from lamina.domains.keyvalue import GetStamped, KeyValue, Scan
-from lamina.errors import BatchFailed, Corrupt, Invalid, Unavailable
+from lamina.errors import AuthError, BatchFailed, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
 from lamina.storage import UnifiedStorage
 from lamina.testing.servers import OldRedis, Redis, Valkey
@@ -295,3 +295,20 @@ async def test_a_user_needs_no_more_rights_than_the_page_says(kind: type[Valkey]
             assert (await store.bound.send(GetStamped("a"))).value == b"2"
             assert len({key async for key in store.scan("k", limit=3)}) == 50
             assert await store.delete("a")
+
+
+async def test_a_user_held_to_some_keys_appends_to_them_as_the_page_says() -> None:
+    with Valkey() as server:
+        with server.connection() as run:
+            run("ACL", "SETUSER", "bot", "on", ">secret", "~conv:*", "+@all")
+        url = f"redis://bot:secret@127.0.0.1:{server.port}"
+        async with Stack().over(RedisKeyValue(url)) as store:
+            with pytest.raises(AuthError, match="does not allow") as caught:
+                await store.append("conv:42", 1)
+            assert caught.value.sent == "no"
+            with server.connection() as run:
+                run("ACL", "SETUSER", "bot", "~lamina.*")
+            assert await store.append("conv:42", 1, idempotency="once") == 1
+            assert await store.append("conv:42", 1, idempotency="once") == 1
+            with pytest.raises(AuthError):
+                await store.scoped("acme").get("conv:42")
