@@ -387,7 +387,7 @@ async def test_a_batch_tells_what_became_of_each_item() -> None:
         assert [type(one).__name__ for one in told] == ["Done", "Failed", "Done"]
 
 
-async def test_a_user_who_may_not_write_some_keys_writes_the_others(valkey: Valkey) -> None:
+async def test_a_user_who_may_not_use_some_keys_reads_and_writes_the_others() -> None:
     with Valkey() as server:
         with server.connection() as run:
             run("ACL", "SETUSER", "bot", "on", f">{SECRET}", "~mine:*", "+@all")
@@ -395,7 +395,9 @@ async def test_a_user_who_may_not_write_some_keys_writes_the_others(valkey: Valk
             items = {"mine:1": b"1", "yours": b"2", "mine:2": b"3"}
             told = await store.set_many(items, outcomes=True)
             assert [type(one).__name__ for one in told] == ["Done", "Failed", "Done"]
-            assert await store.get_many(["mine:1", "mine:2"]) == (b"1", b"3")
+            read = await store.get_many(list(items), outcomes=True)
+            assert [type(one).__name__ for one in read] == ["Done", "Failed", "Done"]
+            assert await store.get_many(["mine:1", "mine:2", "mine:3"]) == (b"1", b"3", None)
 
 
 async def test_a_large_batch_goes_in_parts(valkey: Valkey) -> None:

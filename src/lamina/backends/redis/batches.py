@@ -43,11 +43,7 @@ async def get_many(
     outcomes: list[Outcome[bytes | None]] = []
     for start in range(0, len(op.keys), _ITEMS):
         names = [wire(op.scope, key) for key in op.keys[start : start + _ITEMS]]
-        if by_node:
-            answers = await server.ask_each([pack_get(name) for name in names], names)
-            outcomes += (_outcome(answer, value_of) for answer in answers)
-        else:
-            outcomes += await _read(server, names)
+        outcomes += await (_read_each if by_node else _read)(server, names)
     return tuple(outcomes)
 
 
@@ -76,24 +72,24 @@ async def set_many(server: Server, op: SetMany, *, by_node: bool) -> tuple[Outco
 
 async def _read(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
     """Read by MGET, which calls absent what is of another kind: where any exists, ask by GET."""
-    values = list_of(await _answer(server, b"MGET", names), len(names))
-    if not _KINDS.issuperset(map(type, values)):
-        raise FAILURES["garbage"].error()
-    outcomes: list[Outcome[bytes | None]] = [*map(Done, values)]
-    missing = [place for place, value in enumerate(values) if value is None]
-    absent = [names[place] for place in missing]
-    if absent and number_of(await _answer(server, b"EXISTS", absent)):
-        answers = await server.ask_each([pack_get(name) for name in absent], absent)
-        for place, answer in zip(missing, answers, strict=True):
-            outcomes[place] = _outcome(answer, value_of)
-    return outcomes
-
-
-async def _answer(server: Server, command: bytes, names: Sequence[bytes]) -> Any:
     try:
-        return await server.ask(pack(command, *names), names[0])
+        values = list_of(await server.ask(pack(b"MGET", *names), names[0]), len(names))
+        if not _KINDS.issuperset(map(type, values)):
+            raise FAILURES["garbage"].error()
+        absent = [name for name, value in zip(names, values, strict=True) if value is None]
+        if not absent or not number_of(await server.ask(pack(b"EXISTS", *absent), absent[0])):
+            return [*map(Done, values)]
+    except NoPermissionError:  # for some keys perhaps
+        return await _read_each(server, names)
     except ResponseError as error:
         raise refused(error) from error
+    told = iter(await _read_each(server, absent))
+    return [next(told) if value is None else Done(value) for value in values]
+
+
+async def _read_each(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
+    answers = await server.ask_each([pack_get(name) for name in names], names)
+    return [_outcome(answer, value_of) for answer in answers]
 
 
 async def _write(
