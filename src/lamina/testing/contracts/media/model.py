@@ -119,6 +119,7 @@ def _shape(info: Any) -> tuple[int, str, Json]:
 
 def _steps(strategies: Any) -> Any:
     key = strategies.sampled_from(["a", "b", "é/%", "a/b"])
+    sole = strategies.sampled_from(["b", "é/%"])  # some servers take the folder "a" for an object
     scope = strategies.sampled_from(["", "", "acme"])
     kind = strategies.sampled_from(["text/plain", "image/png"])
     data = strategies.sampled_from([Json.of({}), Json.of({"n": 1}), Json.of({"name": "ж"})])
@@ -127,7 +128,7 @@ def _steps(strategies: Any) -> Any:
     absent = strategies.booleans()
     return strategies.one_of(
         strategies.builds(Put, key, value, kind, data, scope=scope),
-        strategies.builds(Put, key, value, kind, data, absent, scope=scope),
+        strategies.builds(Put, sole, value, kind, data, absent, scope=scope),
         strategies.builds(Head, key, scope=scope),
         strategies.builds(ReadRange, key, start, length, scope=scope),
         strategies.builds(Erase, key, scope=scope),
