@@ -216,6 +216,23 @@ def test_delete_takes_ids_a_prefix_or_a_filter(dense: Wire) -> None:
     assert dense.ok("info")["vectorCount"] == 0
 
 
+@pytest.mark.parametrize("body", ["7", 7, ["7"], {"ids": ["7"]}, {"ids": 7}])
+def test_ids_may_be_the_whole_body(dense: Wire, body: Any) -> None:
+    dense.ok("upsert", {"id": 7, "vector": [1, 1]})
+
+    assert dense.ids("fetch", body) == ["7"]
+    assert dense.ok("delete", body, "DELETE") == {"deleted": 1}
+
+
+def test_stats_are_the_counts_alone(dense: Wire) -> None:
+    dense.ok("upsert/ns", [{"id": "a", "vector": [1, 1]}, {"id": "b", "vector": [1, 1]}])
+    info = dense.ok("info")
+
+    told = dense.ok("stats", method="GET")
+
+    assert told == {"vectorCount": 2, "pendingVectorCount": 0, "indexSize": info["indexSize"]}
+
+
 def test_random_gives_a_vector_or_null(dense: Wire) -> None:
     assert dense.ok("random") is None
     dense.ok("upsert", {"id": "a", "vector": [1, 2], "metadata": {"n": 1}, "data": "text"})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -57,6 +58,26 @@ def test_it_ends_while_a_request_hangs() -> None:
             running.send_signal(signal.SIGTERM)
 
             assert running.wait(8) == 0
+
+
+def test_it_ends_soon_though_many_requests_wait() -> None:
+    rows = [{"id": str(n), "vector": [n / 7] * 768} for n in range(300)]
+    body = json.dumps({"vector": [1.0] * 768, "topK": 1000, "includeVectors": True}).encode()
+    head = f"POST /dense/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    sent = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with process() as (running, url), httpx.Client(timeout=20) as http, ExitStack() as opened:
+        Wire(http, url, "dense").ok("upsert", rows)
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(40):
+            made = socket.create_connection((host, int(port)))
+            opened.enter_context(made).sendall(sent)
+        deadline = time.monotonic() + 10
+        while http.get(f"{url}/_control").json()["counts"].get("query", 0) < 40:
+            assert time.monotonic() < deadline
+
+        running.send_signal(signal.SIGTERM)
+
+        assert running.wait(5) == 0
 
 
 def test_switches_of_the_command_line_reach_the_indexes() -> None:

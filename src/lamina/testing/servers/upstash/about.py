@@ -1,4 +1,4 @@
-"""Endpoints about the index as a whole: info and list-namespaces."""
+"""Endpoints about the index as a whole: info, stats and list-namespaces."""
 
 from __future__ import annotations
 
@@ -16,23 +16,34 @@ OPEN_DIMENSION: Final = 2
 
 def info(asked: Asked) -> str:
     """Return counts, sizes and what the index is made of."""
+    counts, spaces = _counted(asked)
+    return dumped(counts | _made_of(asked) | {"namespaces": spaces})
+
+
+def stats(asked: Asked) -> str:
+    """Return the counts alone, as clients asked for them before there was `info`."""
+    counts, _ = _counted(asked)
+    return dumped(counts)
+
+
+def list_namespaces(asked: Asked) -> str:
+    """Return the names of all namespaces, the default one first."""
+    return dumped(list(asked.index.namespaces))
+
+
+def _counted(asked: Asked) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
     index = asked.index
     spaces: dict[str, dict[str, int]] = {}
     for name, space in index.namespaces.items():
         space.seen.follow(asked.now)
         counts = {"vectorCount": len(space.seen.shown), "pendingVectorCount": space.seen.pending}
         spaces[name] = counts
-    answer: dict[str, Any] = {
+    total = {
         count: sum(each[count] for each in spaces.values())
         for count in ("vectorCount", "pendingVectorCount")
     }
-    answer["indexSize"] = sum(space.records.size for space in index.namespaces.values())
-    return dumped(answer | _made_of(asked) | {"namespaces": spaces})
-
-
-def list_namespaces(asked: Asked) -> str:
-    """Return the names of all namespaces, the default one first."""
-    return dumped(list(asked.index.namespaces))
+    total["indexSize"] = sum(space.records.size for space in index.namespaces.values())
+    return total, spaces
 
 
 def _made_of(asked: Asked) -> dict[str, Any]:

@@ -125,6 +125,8 @@ class Server:
 
 def _target(raw: str) -> Target | None:
     path, _, query = raw.partition("?")
+    if not path.startswith("/"):  # to a proxy one names the host too
+        path = "/" + path.partition("://")[2].partition("/")[2]
     steps = path[1:].split("/")
     if len(steps) not in {2, 3} or steps[1] not in ENDPOINTS:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lamina.testing.servers.upstash.reading import Fields
+from lamina.testing.servers.upstash.reading import Fields, identified
 from lamina.testing.servers.upstash.refusals import (
     DEFAULT_STAYS,
     ONE_TO_DELETE,
@@ -12,7 +12,6 @@ from lamina.testing.servers.upstash.refusals import (
     no_namespace,
 )
 from lamina.testing.servers.upstash.searching import filtered
-from lamina.testing.servers.upstash.shapes import is_list
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.index import Asked
@@ -23,7 +22,7 @@ SUCCESS: Final = '"Success"'
 
 def delete(asked: Asked) -> str:
     """Delete by ids, prefix or filter, and tell how many there were."""
-    fields = Fields({"ids": asked.body} if is_list(asked.body) else asked.body)
+    fields = identified(asked.body)
     ids, prefix, wanted = fields.ids(), fields.text("prefix"), filtered(asked, fields)
     if (ids is not None) + bool(prefix) + (wanted is not None) != 1:
         raise Refused(400, ONE_TO_DELETE)

@@ -37,6 +37,7 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
     "delete": Endpoint(deletes.delete, "DELETE", writes=True),
     "reset": Endpoint(deletes.reset, "DELETE", writes=True),
     "info": Endpoint(about.info, "GET"),
+    "stats": Endpoint(about.stats, "GET"),
     "list-namespaces": Endpoint(about.list_namespaces, "GET"),
     "delete-namespace": Endpoint(deletes.delete_namespace, "DELETE", writes=True),
     "rename-namespace": Endpoint(deletes.rename_namespace, writes=True),

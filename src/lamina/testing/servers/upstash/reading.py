@@ -160,6 +160,12 @@ def identifier(value: object) -> str:
     return str(value)
 
 
+def identified(value: object) -> Fields:
+    """Return the fields of an object; an id or a list of ids may stand in its place."""
+    alone = is_list(value) or isinstance(value, str | int | float)
+    return Fields({"ids": value} if alone else value)
+
+
 def objects(value: object) -> list[Fields]:
     """Return the objects of a list; one object counts as such a list."""
     return [Fields(each) for each in (value if is_list(value) else [value])]

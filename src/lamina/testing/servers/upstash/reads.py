@@ -6,10 +6,9 @@ import random as chance
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from lamina.testing.servers.upstash.reading import Fields
+from lamina.testing.servers.upstash.reading import Fields, identified
 from lamina.testing.servers.upstash.record import Include, dumped
 from lamina.testing.servers.upstash.refusals import ONE_TO_FETCH, Refused, wrong_input
-from lamina.testing.servers.upstash.shapes import is_list
 
 if TYPE_CHECKING:
     from lamina.testing.servers.upstash.index import Asked
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def fetch(asked: Asked) -> str:
     """Return records by ids, null for a missing one, or by prefix."""
-    fields = Fields({"ids": asked.body} if is_list(asked.body) else asked.body)
+    fields = identified(asked.body)
     include, ids, prefix, space = fields.include(), fields.ids(), fields.text("prefix"), asked.found
     if (ids is None) is (prefix is None):
         raise Refused(400, ONE_TO_FETCH)
