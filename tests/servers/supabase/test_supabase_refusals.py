@@ -131,7 +131,6 @@ POSTS: list[tuple[str, Any, int, str]] = [
     ("/person?columns=id,nope", {"id": 50}, 400, "PGRST204"),
     ("/person?on_conflict=level", {"id": 50}, 400, "42P10"),
     ("/person", [{"id": 50}, {"id": 51, "name": "x"}], 400, "PGRST102"),
-    ("/person", 7, 400, "PGRST102"),
     ("/rpc/boom", {}, 400, "P0001"),
     ("/rpc/late", {}, 500, "57014"),
     ("/rpc/teapot", {}, 418, "PT418"),

@@ -46,19 +46,16 @@ def payload(body: bytes, kind: str, columns: tuple[str, ...] | None) -> Payload:
 def _from_json(body: bytes, columns: tuple[str, ...] | None) -> Payload:
     try:
         text = body.decode()
+        if columns is not None:
+            return Payload(text, columns)  # PostgreSQL reads it, or tells what is wrong
         told: object = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
-    whole: object = told  # as it was before it is known to be a list
-    rows = list_of(whole) if isinstance(told, list) else [told]
-    if not all(isinstance(row, dict) for row in rows):
-        raise invalid_body()
+    rows = [told] if isinstance(told, dict) else list_of(told)
     if not rows:
-        return Payload(text, columns or (), empty=True)
+        return Payload(text, (), empty=True)
     names = object_of(rows[0]).keys()
-    if columns is not None:
-        return Payload(text, columns)
-    if any(object_of(row).keys() != names for row in rows):
+    if any(not isinstance(row, dict) or object_of(row).keys() != names for row in rows):
         raise invalid_body("All object keys must match")
     return Payload(text, tuple(names))
 
@@ -104,6 +101,12 @@ def rows_of(columns: Sequence[Column], *, defaults: bool, parameter: str = "$1")
             f" FROM jsonb_array_elements({rows}) AS one)"
         )
     return (
-        f"(SELECT {names} FROM (SELECT {parameter}::text::{kind} AS told) AS given,"
-        f" LATERAL {kind}_to_recordset({rows}) AS _ ({typed})) AS pgrst_body"
+        f"(SELECT {names} FROM (SELECT {parameter}::text::{kind} AS told) AS given, LATERAL "
+        + (f"{kind}_to_recordset({rows}) AS _ ({typed})" if columns else _nameless(kind, rows))
+        + ") AS pgrst_body"
     )
+
+
+def _nameless(kind: str, rows: str) -> str:
+    """Return SQL of as many rows without columns; no record can have none."""
+    return f"{kind}_array_elements({rows}) AS _"

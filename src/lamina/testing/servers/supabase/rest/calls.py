@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 async def call(work: Work, function: Function, given: dict[str, Any] | None) -> Answer:
     """Call *function* with what was *given*, None for the whole body as its only argument."""
-    ranges.narrow(work.asked.top, work.call.header("Range"), work.max_rows)
+    ranges.narrow(work.asked.top, work.call, work.max_rows)
     source, values = _source(work, function, given)
     rows, counted = _rows(work, function)
     total = "NULL"
-    if work.prefer.get("count") is not None:
+    if work.prefer.counts:
         total = f"SELECT count(*) FROM ({counted}) AS pgrst_source_count"
     if not work.media.explain:
         work.media = _media(work, function)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lamina.testing.servers.supabase.rest import quoting, ranges
 from lamina.testing.servers.supabase.rest.body import rows_of
 from lamina.testing.servers.supabase.rest.conditions import order_by, where, window
+from lamina.testing.servers.supabase.rest.refusal import Refused
 from lamina.testing.servers.supabase.rest.writing import (
     answer_to,
     applied,
@@ -62,6 +63,14 @@ def _some(work: Work) -> tuple[str, tuple[str, str]]:
     top, key = work.asked.top, work.table.key if work.table else ()
     if top.limit is None and not top.offset:
         return "", ("", "")
+    if not top.order:
+        raise Refused(
+            400,
+            "PGRST109",
+            "A 'limit' was applied without an explicit 'order'",
+            None,
+            "Apply an 'order' using unique column(s)",
+        )
     names = ", ".join(f"{work.source.qualifier}.{quoting.name(each)}" for each in key)
     first = (
         f"SELECT {names} FROM {work.source.qualifier}{where(work.source, top.conditions)}"

@@ -44,6 +44,7 @@ _FIELD: Final = "field name (* or [a..z0..9_$])"
 _ALL: Final = (*QUANTIFIABLE, *PLAIN, *SEARCHES, *_OTHERS)
 _OPERATOR: Final = re.compile(r"([a-z]+)(?:\(([^()]+)\))?\.")
 _IS: Final = re.compile(r"(null|true|false|unknown)(?=[,)]|$)", re.IGNORECASE)
+_JOINED: Final = re.compile(r"(and|or)[ \t]*(?=\()")
 _ARRAY: Final = re.compile(r"\{[^{}]*\}(?=[,)]|$)")
 
 
@@ -71,12 +72,11 @@ def comparison(field: Field, text: str) -> Filter:
 def tree(joined: str, text: str, *, negated: bool) -> Tree:
     """Read the value of and=, or=."""
     scanner = Scanner("logic tree", text, before=len(f"{'not.' if negated else ''}{joined}"))
-    found = Tree(joined, _members(scanner), negated)
-    scanner.end('","')
-    return found
+    return Tree(joined, _members(scanner), negated)  # what follows is not looked at
 
 
 def _members(scanner: Scanner) -> tuple[Condition, ...]:
+    scanner.spaces()
     scanner.need("(")
     members = scanner.list_of(lambda: _member(scanner))
     scanner.need(")", '"," or ")"')
@@ -86,10 +86,9 @@ def _members(scanner: Scanner) -> tuple[Condition, ...]:
 def _member(scanner: Scanner) -> Condition:
     begin = scanner.at
     negated = scanner.take("not.")
-    word = scanner.word(("and(", "or("))
+    word = scanner.match(_JOINED)
     if word is not None:
-        scanner.at -= 1
-        return Tree(word[:-1], _members(scanner), negated)
+        return Tree(word[1], _members(scanner), negated)
     scanner.at = begin
     name = scanner.name(f"{_FIELD}, negation operator (not) or logic operator (and, or)")
     field = Field(name, scanner.path())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.asked import Condition
     from lamina.testing.servers.supabase.rest.body import Payload
     from lamina.testing.servers.supabase.rest.catalogue import Column
-    from lamina.testing.servers.supabase.rest.work import Work
+    from lamina.testing.servers.supabase.rest.work import Outcome, Work
 
 _COUNT_UP = (
     "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true),"
@@ -47,8 +47,7 @@ async def insert(work: Work) -> Answer:
     keys = work.asked.on_conflict or (work.table.key if work.table else ())
     upserts = resolution is not None and bool(keys)
     conflict = _conflict(keys, columns, merges=work.prefer.merges) if upserts else ""
-    values = (rows.text,) if columns and not rows.empty else ()
-    outcome = await run(work, _insert(work, rows, columns, conflict), *values)
+    outcome = await _run(work, rows, _insert(work, rows, columns, conflict))
     merged = upserts and work.prefer.merges and not (outcome.inserted or 0)
     answer = answer_to(work, outcome, 200 if merged else 201)
     total = outcome.page if work.prefer.counts else None
@@ -56,6 +55,10 @@ async def insert(work: Work) -> Answer:
     told = ("resolution",) if upserts else ()
     answer.headers.update(applied(work, *told, "missing"))
     return outcome.onto(answer)
+
+
+async def _run(work: Work, rows: Payload, statement: str) -> Outcome:
+    return await run(work, statement, *(() if rows.empty else (rows.text,)))
 
 
 def _insert(
@@ -67,16 +70,16 @@ def _insert(
 ) -> str:
     target = work.source.qualifier
     names = ", ".join(quoting.name(each.name) for each in columns)
+    into = f"{target} ({names})" if names else target
     values = ", ".join(f"pgrst_body.{quoting.name(each.name)}" for each in columns)
     if rows.empty:
         what = f"SELECT * FROM {target} WHERE false"
         return f"INSERT INTO {target} {what}{returning(work)}"
-    if not columns:
-        return f"INSERT INTO {target} DEFAULT VALUES{conflict}{returning(work)}"
     whence = rows_of(columns, defaults=work.prefer.get("missing") == "default")
-    counts = [_COUNT_UP] if "EXCLUDED" in conflict else []
+    counted = "EXCLUDED" in conflict or (conflict and work.prefer.merges)
+    counts = [_COUNT_UP] if counted else []
     return (
-        f"INSERT INTO {target} ({names}) SELECT {values} FROM {whence}"
+        f"INSERT INTO {into} SELECT {values} FROM {whence}"
         f"{where(Source('pgrst_body', work.table), chosen, counts)}{conflict}{returning(work)}"
     )
 
@@ -103,7 +106,8 @@ async def put(work: Work) -> Answer:
     rows = payload(work)
     columns = columns_of(work, rows)
     conflict = _conflict(table.key, columns, merges=True)
-    outcome = await run(work, _insert(work, rows, columns, conflict, top.conditions), rows.text)
+    statement = _insert(work, rows, columns, conflict, top.conditions)
+    outcome = await _run(work, rows, statement)
     if outcome.page != 1:
         message = "Payload values do not match URL in primary key column(s)"
         raise Refused(400, "PGRST115", message)

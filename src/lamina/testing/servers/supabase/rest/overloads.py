@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from lamina.testing.servers.supabase.rest.refusal import Refused
+from lamina.testing.servers.supabase.rest.similar import closest
 
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.catalogue import Argument, Function, Schema
@@ -18,6 +18,11 @@ _UNNAMED: Final = {
     "text/plain": ("text",),
     "text/xml": ("xml",),
     "application/octet-stream": ("bytea",),
+}
+_BODIES: Final = {
+    "text/plain": "text",
+    "text/xml": "xml",
+    "application/octet-stream": "bytea",
 }
 
 
@@ -74,6 +79,15 @@ def _several(found: list[Function]) -> Refused:
 
 
 def _none(whole: str, given: list[str], kind: str | None, hint: str | None) -> Refused:
+    whole_body = _BODIES.get(kind or "")
+    if whole_body is not None:
+        return Refused(
+            404,
+            "PGRST202",
+            f"Could not find the function {whole} in the schema cache",
+            f"Searched for the function {whole} with a single unnamed {whole_body} parameter, but "
+            "no matches were found in the schema cache.",
+        )
     told = f"({', '.join(given)})" if given else " without parameters"
     searched = f" with parameter{'s' if len(given) > 1 else ''} {', '.join(given)}"
     searched = searched if given else " without parameters"
@@ -94,11 +108,11 @@ def _meant(schema: Schema, within: str, name: str, given: list[str]) -> str | No
     every = schema.functions.get((within, name), [])
     if every:
         choices = [f"({', '.join(sorted(one.name for one in each.arguments))})" for each in every]
-        close = difflib.get_close_matches(f"({', '.join(given)})", choices, 1, 0.33)
-        return _perhaps(f"{within}.{name}{close[0]}") if close else None
+        close = closest(f"({', '.join(given)})", choices)
+        return _perhaps(f"{within}.{name}{close}") if close else None
     choices = [each for where, each in schema.functions if where == within]
-    close = difflib.get_close_matches(name, choices, 1, 0.33)
-    return _perhaps(f"{within}.{close[0]}") if close else None
+    close = closest(name, choices)
+    return _perhaps(f"{within}.{close}") if close else None
 
 
 def _perhaps(name: str) -> str:

@@ -34,7 +34,8 @@ class Preferences:
 
     @property
     def counts(self) -> bool:
-        return self.get("count") == "exact"
+        """Tell whether the rows are to be counted, rather than estimated at most."""
+        return self.get("count") in {"exact", "estimated"}
 
     @property
     def merges(self) -> bool:
@@ -58,7 +59,9 @@ class Preferences:
         told = [
             f"{name}={self.given[name]}"
             for name in _APPLIED
-            if name in names and name in self.given
+            if name in names
+            and name in self.given
+            and (name != "max-affected" or self.most is not None)
         ]
         return {"Preference-Applied": ", ".join(told)} if told else {}
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.asked import Path
 
 _LOGIC: Final = ("and", "or")
+_NUMBER: Final = re.compile(r"\s*-?[0-9]{1,18}\s*")
 
 
 def pairs(raw: str) -> list[tuple[str, str]]:
@@ -56,20 +58,16 @@ def _paged(found: Asked, key: str, value: str) -> bool:
         level.order = choosing.order(value) if value else ()
     elif last == "limit":
         level.limit = _number(value)
+        if level.limit is not None and level.limit < 0:
+            raise range_not_satisfiable("Limit should be greater than or equal to zero.")
     else:
-        level.offset = _number(value) or 0
+        level.offset = max(0, _number(value) or 0)
     return True
 
 
 def _number(text: str) -> int | None:
     """Read a number of rows; what is none is ignored."""
-    try:
-        number = int(text)
-    except ValueError:
-        return None
-    if number < 0:
-        raise range_not_satisfiable("Limit should be greater than or equal to zero.")
-    return number
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _joined(found: Asked, key: str, value: str) -> bool:

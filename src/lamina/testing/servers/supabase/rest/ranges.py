@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 from lamina.testing.servers.supabase.rest.refusal import range_not_satisfiable
 
 if TYPE_CHECKING:
+    from lamina.testing.servers.supabase.message import Call
     from lamina.testing.servers.supabase.rest.asked import Level
 
 _RANGE: Final = re.compile(r"\s*(?:items=)?(\d+)-(\d*)\s*")
 
 
-def narrow(level: Level, header: str, most: int | None) -> None:
-    """Narrow *level* to the rows of a header Range, and to at most *most* of them."""
-    found = _RANGE.fullmatch(header)
+def narrow(level: Level, call: Call, most: int | None) -> None:
+    """Narrow *level* to the rows of a header Range of a GET, and to at most *most* of them."""
+    found = _RANGE.fullmatch(call.header("Range")) if call.method == "GET" else None
     if found is not None:
         low, high = int(found[1]), int(found[2]) if found[2] else None
         if high is not None and high < low:
@@ -49,6 +50,7 @@ def status(low: int, high: int, total: int | None) -> int:
         return 200
     if low > total:
         raise range_not_satisfiable(
-            f"An offset of {low} was requested, but there are only {total} rows."
+            f"An offset of {low} was requested, but there are only {total} rows.",
+            content_range(low, high, total),
         )
     return 206 if 1 + high - low < total else 200

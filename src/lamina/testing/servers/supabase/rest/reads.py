@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def read(work: Work) -> Answer:
     """Answer the rows of a table."""
-    ranges.narrow(work.asked.top, work.call.header("Range"), work.max_rows)
+    ranges.narrow(work.asked.top, work.call, work.max_rows)
     selection = Selection(work.schema, work.within, work.asked)
     whence = work.source.qualifier
     select = selection.select(work.source, whence, work.name)

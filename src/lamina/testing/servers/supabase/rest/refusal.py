@@ -42,9 +42,10 @@ def invalid_body(message: str = "Empty or invalid json") -> Refused:
     return Refused(400, "PGRST102", message)
 
 
-def range_not_satisfiable(details: str) -> Refused:
-    """Refuse which rows are asked for."""
-    return Refused(416, "PGRST103", "Requested range not satisfiable", details)
+def range_not_satisfiable(details: str, there: str = "") -> Refused:
+    """Refuse which rows are asked for; *there* are those that could be, as a Content-Range."""
+    headers = {"Content-Range": there} if there else None
+    return Refused(416, "PGRST103", "Requested range not satisfiable", details, headers=headers)
 
 
 def not_embedded(name: str) -> Refused:

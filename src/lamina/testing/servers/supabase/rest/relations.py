@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.testing.servers.supabase.rest.refusal import Refused
+from lamina.testing.servers.supabase.rest.similar import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,14 @@ class Relation:
     target: str
     kind: str
     pairs: tuple[tuple[str, str], ...]
-    names: tuple[str, ...]
     hint: str
     told: str
     via: tuple[str, str] | None = None
     via_pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def constraint(self) -> str | None:
+        return None if self.kind == "many-to-many" else self.hint
 
     @property
     def single(self) -> bool:
@@ -50,9 +53,21 @@ def relation(schema: Schema, within: str, table: str, embed: Embed) -> Relation:
 
 
 def _fits(found: Relation, embed: Embed) -> bool:
-    forward = found.kind == "many-to-one" or (found.kind == "one-to-one" and found.names[0] == ">")
-    named = embed.name == found.target or (forward and embed.name in found.names)
-    return named and (embed.hint is None or embed.hint in found.names)
+    near, far = _single(found)
+    if found.kind != "many-to-many" and found.origin == found.target:  # one key, two relations
+        back = embed.name == found.target and found.kind == "one-to-many"
+        if embed.hint is not None:
+            return back and embed.hint == far
+        return back or (embed.name == near and found.kind == "many-to-one")
+    named = embed.name == found.target or embed.name in (near, found.constraint)
+    return named and (embed.hint is None or embed.hint in (near, far, found.hint))
+
+
+def _single(found: Relation) -> tuple[str | None, str | None]:
+    """Return the column here and the one there, if a key has just one."""
+    if found.kind == "many-to-many" or len(found.pairs) != 1:
+        return None, None
+    return found.pairs[0]
 
 
 def _all(schema: Schema, within: str, table: str) -> Iterator[Relation]:
@@ -61,16 +76,15 @@ def _all(schema: Schema, within: str, table: str) -> Iterator[Relation]:
         columns = tuple(zip(link.columns, link.to_columns, strict=True))
         told = f"{link.name} using {{}}({{}}) and {{}}({{}})"
         one, other = ", ".join(link.columns), ", ".join(link.to_columns)
-        names = (link.name, *link.columns)
         if link.table == table:
             kind = "one-to-one" if link.single else "many-to-one"
             about = told.format(table, one, link.to_table, other)
-            yield Relation(table, link.to_table, kind, columns, (">", *names), link.name, about)
+            yield Relation(table, link.to_table, kind, columns, link.name, about)
         if link.to_table == table:
             kind = "one-to-one" if link.single else "one-to-many"
             about = told.format(table, other, link.table, one)
             back = tuple((there, here) for here, there in columns)
-            yield Relation(table, link.table, kind, back, ("<", *names), link.name, about)
+            yield Relation(table, link.table, kind, back, link.name, about)
     yield from _through(schema, links, table)
 
 
@@ -88,7 +102,6 @@ def _through(schema: Schema, links: list[Link], table: str) -> Iterator[Relation
                     far.to_table,
                     "many-to-many",
                     tuple(zip(near.to_columns, near.columns, strict=True)),
-                    ("=", near.table),
                     near.table,
                     f"{near.table} using {near.name}({', '.join(near.columns)})"
                     f" and {far.name}({', '.join(far.columns)})",
@@ -101,14 +114,14 @@ def _none(within: str, table: str, embed: Embed, every: list[Relation], schema: 
     using = f" using the hint '{embed.hint}'" if embed.hint else ""
     hint = None
     if every:
-        close = difflib.get_close_matches(embed.name, [each.target for each in every], 1)
-        if close and close[0] != embed.name:
-            hint = f"Perhaps you meant '{close[0]}' instead of '{embed.name}'."
+        close = closest(embed.name, [each.target for each in every])
+        if close is not None and close != embed.name:
+            hint = f"Perhaps you meant '{close}' instead of '{embed.name}'."
     else:
         linked = [each.table for each in schema.links] + [each.to_table for each in schema.links]
-        close = difflib.get_close_matches(table, linked, 1)
-        if close and close[0] != table:
-            hint = f"Perhaps you meant '{close[0]}' instead of '{table}'."
+        close = closest(table, linked)
+        if close is not None and close != table:
+            hint = f"Perhaps you meant '{close}' instead of '{table}'."
     return Refused(
         400,
         "PGRST200",

@@ -9,7 +9,7 @@ from lamina.testing.servers.supabase.rest.asked import Field
 from lamina.testing.servers.supabase.rest.refusal import unparsable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -115,16 +115,17 @@ class Scanner:
 
     def list_of(self, one: Callable[[], T]) -> tuple[T, ...]:
         """Read what commas separate, with spaces around them or not."""
-        self._spaces()
+        self.spaces()
         found = [one()]
-        self._spaces()
+        self.spaces()
         while self.take(","):
-            self._spaces()
+            self.spaces()
             found.append(one())
-            self._spaces()
+            self.spaces()
         return tuple(found)
 
-    def _spaces(self) -> None:
+    def spaces(self) -> None:
+        """Step over spaces and tabs."""
         while self.sees(" ") or self.sees("\t"):
             self.at += 1
 
@@ -138,7 +139,3 @@ class Scanner:
         while not self.ended and self.text[self.at] not in ",)":
             self.at += 1
         return self.text[begin : self.at]
-
-    def word(self, words: Sequence[str]) -> str | None:
-        """Step over one of *words*."""
-        return next((word for word in words if self.take(word)), None)
