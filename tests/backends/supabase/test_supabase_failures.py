@@ -267,7 +267,6 @@ REFUSED: Final[dict[str, Answer]] = {
     "asked to slow down": Answer(429, {"message": "no"}),
     "the credentials are refused": Answer(401, {"message": "no"}),
     "no such bucket": OBJECTS["no bucket"],
-    "the object was deleted": stored(404, "not_found", "Object not found"),
 }
 
 
@@ -277,8 +276,6 @@ async def test_what_fails_after_an_object_was_written_may_have_been_written(why:
         with pytest.raises(StorageError, match=why) as caught:
             await store.set("a", b"abc")
         assert caught.value.sent == "maybe"
-    if "deleted" in why:
-        return
     async with media(KEPT, KEPT, REFUSED[why]) as (store, _):
         name = await store.bound.send(Begin("a"))
         with pytest.raises(StorageError, match=why) as caught:

@@ -34,7 +34,7 @@ def project(supabase: Supabase) -> Project:
 
 @asynccontextmanager
 async def media(project: Project, **options: Any) -> AsyncGenerator[Media, None]:
-    given = {"bucket": "media", "timeout": 5.0, **options}
+    given: dict[str, Any] = {"bucket": "media", "timeout": 5.0, **options}
     async with Stack().over(SupabaseMedia(project.url, project.service_key, **given)) as store:
         yield store
 

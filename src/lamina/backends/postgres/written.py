@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -13,7 +14,7 @@ from lamina.errors import Invalid
 from lamina.values import EMPTY, FrozenDict, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _WHOLE: Final = 2.0**53  # from here on every float is a whole number
 _LONGEST: Final = 200  # bytes of a word; an entry of an index holds 2,700
@@ -22,6 +23,8 @@ _STEEP: Final = 1.2  # BM25's k1 and b, as SQLite's FTS5 has them
 _LENGTH: Final = 0.75
 _USUAL: Final = 256  # words in a document, instead of the mean of all, which writes would move
 _NOTHING: Final = EMPTY.value()
+_SPACE: Final = re.compile(r"\s")
+_PIECE: Final = 32_768  # characters that are counted in one go, during which no other thread runs
 
 
 class Metadata(NamedTuple):
@@ -84,7 +87,9 @@ def plain(value: Any) -> Any:
 
 def indexed(content: str) -> Indexed:
     """Return the words of *content* with their weights: BM25's, without how rare a word is."""
-    counts = Counter(words(content))
+    counts: Counter[str] = Counter()
+    for piece in _pieces(content):
+        counts.update(words(piece))
     damp = _STEEP * (1 - _LENGTH + _LENGTH * counts.total() / _USUAL)
     known = {count: count * (_STEEP + 1) / (count + damp) for count in {*counts.values()}}
     weights = [known[count] for count in counts.values()]
@@ -95,6 +100,16 @@ def indexed(content: str) -> Indexed:
         key = _entry(word)
         merged[key] = max(weight, merged.get(key, 0.0))
     return Indexed([*merged], [*merged.values()])
+
+
+def _pieces(content: str) -> Iterator[str]:
+    """Give *content* in pieces that end where words end."""
+    start = 0
+    while start < len(content):
+        found = _SPACE.search(content, start + _PIECE)
+        end = found.end() if found else len(content)
+        yield content[start:end]
+        start = end
 
 
 def asked(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.backends.postgres.schema import check_schema
+from lamina.backends.supabase.bodies import body_of
 from lamina.errors import Closed, StackError, StorageError
 
 if TYPE_CHECKING:
@@ -108,6 +109,12 @@ class Client:
             raise _closed()
         return self._supabase
 
+    @property
+    def _pool(self) -> httpx.AsyncClient:
+        if self._http is None:
+            raise _closed()
+        return self._http
+
     async def storage(
         self, method: str, *path: str, headers: dict[str, str] | None = None, **more: Any
     ) -> httpx.Response:
@@ -116,25 +123,32 @@ class Client:
         Raises:
             StorageError: What another error becomes.
         """
-        from lamina.backends.supabase.failures import of_answer
+        from lamina.backends.supabase.failures import of_object
 
-        if self._http is None:
-            raise _closed()
         url = self.supabase.storage_url.joinpath(*path)
         told = {**self.supabase.options.headers, **(headers or {})}
         with self.asking():
-            answer = await self._http.request(method, str(url), headers=told, **more)
+            answer = await self._pool.request(method, str(url), headers=told, **more)
         if answer.is_success:
             return answer
-        raise of_answer(answer, self.wall())
+        raise of_object(answer, self.wall())
 
     async def call(self, function: str, given: dict[str, Any]) -> Any:
-        """Return what a function of the database answers.
+        """Return what a function of the database answers; large arguments stall no loop.
 
         Raises:
             StorageError: What a failure becomes.
         """
-        return await self.told(self.supabase.rpc(function, given))
+        from lamina.backends.supabase.failures import of_function
+
+        rest = self.supabase.postgrest
+        headers = {**rest.headers, "content-type": "application/json"}
+        url, body = str(rest.base_url.joinpath("rpc", function)), await body_of(given)
+        with self.asking():
+            answer = await self._pool.post(url, content=body, headers=headers)
+            if answer.is_success:
+                return answer.json()
+        raise of_function(answer, self.wall())
 
     async def told(self, query: Any) -> Any:
         """Return what the database answers to a query; to none of ours it answers nothing.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = "id,content,metadata::text,exact,version,path,created_at,updated_at"
 _LONG: Final = 32_768
-"""Characters from which on finding the words is worth a thread."""
+"""Characters from which on a document is worth a thread."""
 
 
 async def words_of(content: str) -> Indexed:
@@ -29,13 +29,19 @@ async def words_of(content: str) -> Indexed:
 
 
 async def item_of(op: Write | WriteAt) -> dict[str, Any]:
-    """Return a document as the functions take it.
+    """Return a document as the functions take it, made off the loop if that takes long.
 
     Raises:
         Invalid: Its metadata is not a JSON object.
     """
+    if len(op.content) + len(op.metadata.data) < _LONG:
+        return _item(op)
+    return await asyncio.to_thread(_item, op)
+
+
+def _item(op: Write | WriteAt) -> dict[str, Any]:
     metadata = stored(op.metadata)
-    words = await words_of(op.content)
+    words = indexed(op.content)
     return {
         "id": op.id,
         "path": op.path,

@@ -139,7 +139,7 @@ KNOWN: Final = (
 def failure(error: Exception, answer: httpx.Response | None, now: float) -> StorageError:
     """Return what an exception of the client becomes; *answer* is the last it got."""
     if isinstance(error, APIError):
-        return _of_rest(error, answer, now)
+        return _of_code(error.code or "", answer, now)
     if isinstance(error, StorageApiError):
         return of_storage(error.code, error.message, error.status, answer, now)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
@@ -147,12 +147,12 @@ def failure(error: Exception, answer: httpx.Response | None, now: float) -> Stor
     return FAILURES["no json"].error(detail=type(error).__name__)
 
 
-def _of_rest(error: APIError, answer: httpx.Response | None, now: float) -> StorageError:
-    name = _CODES.get(error.code or "")
+def _of_code(code: str, answer: httpx.Response | None, now: float) -> StorageError:
+    name = _CODES.get(code)
     if name is not None:
         headers: Mapping[str, str] = {} if answer is None else answer.headers
         wait = seconds_of(headers.get("retry-after"), now)
-        return FAILURES[name].error(detail=error.code or "", retry_after=wait)
+        return FAILURES[name].error(detail=code, retry_after=wait)
     if answer is not None and answer.status_code >= 400:
         return answered(answer.status_code, answer.headers, now)
     return FAILURES["no json"].error()
@@ -177,12 +177,21 @@ def of_storage(
     return FAILURES[name].error(retry_after=seconds_of(headers.get("retry-after"), now))
 
 
-def of_answer(answer: httpx.Response, now: float) -> StorageError:
+def of_function(answer: httpx.Response, now: float) -> StorageError:
+    """Return what an answer of the database becomes that its client has not read."""
+    return _of_code(str(_body(answer).get("code")), answer, now)
+
+
+def of_object(answer: httpx.Response, now: float) -> StorageError:
     """Return what an answer of Storage becomes that its client has not read."""
-    try:
-        told: Any = answer.json()
-    except ValueError:
-        told = None
-    body = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    body = _body(answer)
     status = body.get("statusCode", answer.status_code)
     return of_storage(body.get("error", ""), body.get("message", ""), status, answer, now)
+
+
+def _body(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        told: Any = answer.json()
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}

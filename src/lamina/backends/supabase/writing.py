@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.backends.supabase.client import Client
     from lamina.domains.documents import Write
 
-_LARGE: Final = 256 * 1024
+_LARGE: Final = 128 * 1024
 """Characters of content and metadata in one request, unless one document has more."""
 
 
