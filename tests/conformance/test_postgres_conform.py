@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
 import pytest
 
 from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue, PostgresVectors
@@ -26,11 +27,11 @@ def database(postgres: Postgres) -> str:
 class OnPostgres:
     """Gives each backend a schema of its own, and moves the server's clock there."""
 
-    examples = 40
+    examples = 25
+    sweep_points: int | None = 8
 
     @pytest.fixture(autouse=True)
-    def _server(self, postgres: Postgres, database: str) -> None:
-        self._postgres = postgres
+    def _server(self, database: str) -> None:
         self._url = database
         self._schema = ""
         self._elapsed = 0.0
@@ -42,12 +43,16 @@ class OnPostgres:
 
     async def elapse(self, seconds: float) -> None:
         self._elapsed += seconds
-        self._postgres.run(
+        made = (
             f"CREATE OR REPLACE FUNCTION {self._schema}.lamina_now() RETURNS double precision "
             "LANGUAGE sql VOLATILE AS $$ SELECT extract(epoch FROM clock_timestamp())"
-            f"::double precision + {self._elapsed} $$",
-            dsn=self._url,
+            f"::double precision + {self._elapsed} $$"
         )
+        connection = await asyncpg.connect(self._url)
+        try:
+            await connection.execute(made)
+        finally:
+            await connection.close()
 
 
 @pytest.mark.server
@@ -72,6 +77,7 @@ class TestPostgresVectors(OnPostgres, VectorsContract):
 
 @pytest.mark.server
 class TestPostgresVectorsByDistance(OnPostgres, VectorsContract):
+    examples = 10
     dimension = _EMBEDDER.dimension
 
     def backend(self) -> PostgresVectors:
@@ -81,6 +87,7 @@ class TestPostgresVectorsByDistance(OnPostgres, VectorsContract):
 
 @pytest.mark.server
 class TestPostgresVectorsByDotThroughTheIndex(OnPostgres, VectorsContract):
+    examples = 10
     dimension = _EMBEDDER.dimension
 
     def backend(self) -> PostgresVectors:

@@ -255,6 +255,14 @@ async def test_tables_that_are_changed_meanwhile_are_asked_anew(postgres: Postgr
         assert await store.get("a") == b"1"
 
 
+@pytest.mark.parametrize("keys", [[], ["a"], ["a", "b"], ["a\x1fb", "a"], ["\x1f", "\x1f"]])
+async def test_many_are_read_whatever_their_keys_hold(postgres: Postgres, keys: list[str]) -> None:
+    async with values(postgres.database()) as store:
+        await store.set_many({"a": b"1", "b": b"2", "a\x1fb": b"3", "\x1f": b"4"})
+        assert await store.get_many(keys) == tuple([await store.get(key) for key in keys])
+        assert await store.get_many([*keys, "no"]) == (*await store.get_many(keys), None)
+
+
 async def test_a_batch_of_large_values_goes_in_parts(postgres: Postgres) -> None:
     async with values(postgres.database(), timeout=10.0) as store:
         large = {f"k{place}": bytes([place]) * 3_000_000 for place in range(8)}

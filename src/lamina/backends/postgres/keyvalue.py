@@ -9,7 +9,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.appends import Appends
-from lamina.backends.postgres.keyvalue_sql import Statements
+from lamina.backends.postgres.keyvalue_sql import SEPARATOR, Statements
 from lamina.backends.postgres.pool import Pool
 from lamina.backends.postgres.schema import Tables, check_schema, statements
 from lamina.domains.keyvalue import (
@@ -110,11 +110,13 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
-        found = await self._run(
-            PreparedStatement.fetch, self._sql.get_many, op.scope, [*set(op.keys)]
-        )
-        values: dict[str, bytes] = {row[0]: row[1] for row in found}
-        return tuple(Done(values.get(key)) for key in op.keys)
+        keys = SEPARATOR.join(op.keys)
+        if keys.count(SEPARATOR) < len(op.keys):  # no key holds one
+            found = await self._run(PreparedStatement.fetch, self._sql.get_joined, op.scope, keys)
+        else:
+            found = await self._run(PreparedStatement.fetch, self._sql.get_many, op.scope, op.keys)
+        values: dict[str, bytes] = dict(found)
+        return tuple(map(Done, map(values.get, op.keys)))
 
     @serves(Set)
     def set(self, op: Set) -> Coroutine[Any, Any, None]:
