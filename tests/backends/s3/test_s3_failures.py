@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from lamina.backends.s3 import S3Media
 from lamina.backends.s3.failures import FAILURES, NoObject, NoUpload, PastEnd
 from lamina.domains.media import Abort, Begin, Finish, Media, Put, PutPart
-from lamina.errors import Conflict, Corrupt, Invalid, StorageError, TimedOut, Unavailable
+from lamina.errors import AuthError, Conflict, Corrupt, Invalid, StorageError, TimedOut, Unavailable
 from lamina.stack import Stack
 from lamina.testing.faults import Answer, FaultServer, Garbage, Hang, Reset, Step, Truncate
 
@@ -81,6 +83,20 @@ TRANSPORT: Final[dict[str, Step]] = {
 }
 
 
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Let the SDK find nothing of this machine's, but *variables*."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
 async def refused() -> StorageError:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -107,7 +123,13 @@ async def unaccepted() -> StorageError:
 
 async def without_credentials() -> StorageError:
     async with FaultServer(default=OK) as server:
-        return await opening(server.url, access_key=None, secret_key=None)
+        with environment():
+            return await opening(server.url, access_key=None, secret_key=None)
+
+
+async def with_wrong_settings() -> StorageError:
+    with environment(AWS_PROFILE="none"):
+        return await opening("http://127.0.0.1:9")
 
 
 async def opening(url: str, *, open_within: float | None = None, **options: Any) -> StorageError:
@@ -152,6 +174,7 @@ SCENARIOS: Final[dict[str, Callable[[], Awaitable[StorageError]]]] = {
     "not connected": refused,
     "connect timeout": unaccepted,
     "no credentials": without_credentials,
+    "bad settings": with_wrong_settings,
     "bad checksum": changed,
     "no object": absent,
     "past the end": past_the_end,
@@ -302,16 +325,86 @@ async def test_an_answer_that(how: str) -> None:
         assert server.count == 2
 
 
-async def test_an_empty_200_is_no_success() -> None:
-    async with media(*[Answer(200)] * 4) as (store, _):
+PAGE: Final = "<html><h1>Welcome</h1></html>"
+
+
+@pytest.mark.parametrize("page", [Answer(200), Answer(200, PAGE, {"content-type": "text/html"})])
+async def test_a_200_that_tells_nothing_is_no_success(page: Answer) -> None:
+    part = f"{'0' * 64}-etag"
+    async with media(*[page] * 6) as (store, server):
         for call in (
             store.set("a", b"1"),
             store.bound.send(Begin("a")),
             store.bound.send(PutPart("a", "0123456789abcdef-x", 1, b"1")),
+            store.bound.send(Finish("a", "0123456789abcdef-x", (part,))),
             store.search("a"),
+            store.get("a"),
         ):
             with pytest.raises(Corrupt):
                 await call
+        assert server.count == 7
+
+
+async def test_a_page_is_no_deletion() -> None:
+    page = Answer(200, PAGE, {"content-type": "text/html"})
+    async with media(Answer(200, b"", {**HEAD, "content-length": "1"}), page) as (store, _):
+        with pytest.raises(Corrupt):
+            await store.delete("a")
+
+
+async def test_a_failure_within_a_200_is_no_success() -> None:
+    part = f"{'0' * 64}-etag"
+    async with media(told(200, "InternalError")) as (store, server):
+        with pytest.raises(Unavailable) as caught:
+            await store.bound.send(Finish("a", "0123456789abcdef-x", (part,)))
+        assert (caught.value.sent, server.count) == ("maybe", 2)
+
+
+@pytest.mark.parametrize("body", [b"", PAGE, "<Error><Message>gone</Message></Error>"])
+async def test_a_404_that_is_not_of_s3_is_no_absence(body: Any) -> None:
+    """Of a gateway, or of a wrong path in the endpoint: S3 says that the key is missing."""
+    async with media(Answer(404, body), Answer(404, body), told(404, "NoSuchKey")) as (store, _):
+        for call in (store.get("a"), store.search("a")):
+            with pytest.raises(Corrupt):
+                await call
+        assert await store.get("a") is None
+
+
+async def test_a_server_that_overlooks_ranges_is_not_read_to_its_end() -> None:
+    whole = Answer(200, b"0123456789", HEAD)
+    endless = Answer(200, b"0" * 1000, {**HEAD, "content-length": str(10**12)})
+    async with media(whole, endless, whole) as (store, _):
+        with pytest.raises(Corrupt):
+            await store.range("a", 2, 3)
+        with pytest.raises(Corrupt):
+            await store.get("a")
+        assert await store.range("a", 0, 10) == b"0123456789"
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
+async def test_a_refused_head_is_told_in_the_words_of_a_listing(code: str) -> None:
+    """An answer to HEAD has no body: an expired token reads like a malformed request."""
+    async with media(Answer(400), told(400, code)) as (store, server):
+        with pytest.raises(AuthError, match=code):
+            await store.head("a")
+        assert server.count == 3
+
+
+async def test_a_head_that_alone_is_refused_is_denied() -> None:
+    async with media(Answer(403), OK) as (store, _):
+        with pytest.raises(AuthError, match="do not allow"):
+            await store.head("a")
+
+
+async def test_roles_that_do_not_answer_are_not_waited_for_longer_than_to_connect() -> None:
+    async with FaultServer(default=Hang()) as roles, FaultServer(default=OK) as server:
+        given = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_METADATA_SERVICE_TIMEOUT": "30"}
+        with environment(AWS_EC2_METADATA_SERVICE_ENDPOINT=roles.url, **given):
+            began = time.monotonic()
+            error = await opening(server.url, access_key=None, secret_key=None, connect_timeout=0.3)
+        assert isinstance(error, Unavailable)
+        assert time.monotonic() - began < 5
+        assert (roles.count, server.count) == (1, 0)
 
 
 async def test_a_missing_bucket_is_no_missing_object() -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, final
 
 from lamina.backends.s3.labels import Stored
-from lamina.errors import Closed, StackError, Unavailable
+from lamina.backends.s3.options import check_bounds, check_keys, check_place
+from lamina.errors import AuthError, Closed, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from types_aiobotocore_s3 import S3Client
-
-_BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:[!-~]{1,250}")
-_KEY: Final = re.compile(r"[!-~]+")
-_URL: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 
 
 @final
@@ -40,13 +36,9 @@ class Client:
         timeout: float,
         connect_timeout: float,
     ) -> None:
-        _check(bucket, endpoint, keys)
-        if not (0 < timeout < 1e9 and 0 < connect_timeout < 1e9 and connections >= 1):
-            msg = (
-                "timeout, connect_timeout and connections must be more than 0, "
-                f"got {timeout!r}, {connect_timeout!r} and {connections!r}"
-            )
-            raise StackError(msg)
+        check_place(bucket, endpoint, region)
+        check_keys(*keys)
+        check_bounds(timeout, connect_timeout, connections)
         self.bucket = bucket
         self.wall: Callable[[], float] = time.time
         self._endpoint = endpoint
@@ -64,10 +56,14 @@ class Client:
         Raises:
             StorageError: What is missing, or why the service does not answer.
         """
+        await asyncio.to_thread(_imported)  # a slow disk is no slow network
+        with self.asking():
+            session, config = await asyncio.to_thread(self._prepared)
         self._stack = AsyncExitStack()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                self._s3 = await self._made(self._stack)
+                with self.asking():
+                    self._s3 = await self._made(self._stack, session, config)
                 await self.look()
         except TimeoutError as error:
             msg = f"no answer within {self._connect_timeout:g} s of connecting"
@@ -105,6 +101,9 @@ class Client:
         except NoObject:  # an answer to HEAD has no body that would say what is missing
             await self._see_bucket()
             return None
+        except (AuthError, Invalid):
+            await self.look()  # which says why
+            raise
         return Stored.of(told)
 
     async def look(self) -> None:
@@ -146,8 +145,7 @@ class Client:
         except KNOWN as error:
             raise failure(error, self.wall()) from error
 
-    async def _made(self, stack: AsyncExitStack) -> S3Client:
-        session, config = await asyncio.to_thread(self._prepared)
+    async def _made(self, stack: AsyncExitStack, session: Any, config: Any) -> S3Client:
         access, secret, token = self._keys
         made: S3Client = await stack.enter_async_context(
             session.client(
@@ -161,10 +159,11 @@ class Client:
             )
         )
         made.meta.events.register("before-parameter-build.s3", _stay)
+        made.meta.events.register("before-parse.s3", _no_page)
         return made
 
     def _prepared(self) -> tuple[Any, Any]:
-        """Import the client and read its models, which takes a while, in a thread."""
+        """Read the client's models, which takes a while, in a thread."""
         import aioboto3
         from aiobotocore.config import AioConfig
 
@@ -198,21 +197,19 @@ def _stay(*, context: dict[str, Any], **_: object) -> None:
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _check(
-    bucket: str, endpoint: str | None, keys: tuple[str | None, str | None, str | None]
-) -> None:
-    if not _BUCKET.fullmatch(bucket):
-        msg = "bucket must be the name of one: 3 or more letters, digits, '.', '-' or '_'"
-        raise StackError(msg)
-    if endpoint is not None and not _URL.fullmatch(endpoint):
-        msg = "endpoint must be an http or https URL"
-        raise StackError(msg)
-    if (keys[0] is None) != (keys[1] is None):
-        msg = "access_key and secret_key go together"
-        raise StackError(msg)
-    if not all(each is None or _KEY.fullmatch(each) for each in keys):
-        msg = "access_key, secret_key and session_token must be printable ASCII without spaces"
-        raise StackError(msg)
-    if keys[2] is not None and keys[0] is None:
-        msg = "session_token goes with access_key and secret_key"
-        raise StackError(msg)
+def _no_page(*, response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
+    """Refuse a gateway's page with a good status: S3 has no HTML but in objects."""
+    from botocore.parsers import ResponseParserError
+
+    kind: str = response_dict["headers"].get("content-type", "")
+    holds_object = operation_model.name in {"GetObject", "HeadObject"}
+    if kind.startswith("text/html") and not holds_object and response_dict["status_code"] < 300:
+        msg = "a page"
+        raise ResponseParserError(msg)
+
+
+def _imported() -> None:
+    """Import the SDK, which takes a while, in a thread."""
+    import aioboto3  # noqa: F401  # as above
+
+    from lamina.backends.s3 import failures, once  # noqa: F401  # which import it

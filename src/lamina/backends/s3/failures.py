@@ -36,6 +36,7 @@ FAILURES: Final = Failures(
     Row("not understood", Corrupt, "the answer is not that of S3"),
     Row("bad checksum", Corrupt, "the bytes are not those that were written"),
     Row("no credentials", AuthError, "there are no credentials", sent="no"),
+    Row("bad settings", Invalid, "the SDK's own settings are wrong", sent="no"),
     Row("bad key", AuthError, "the access key is refused", sent="no"),
     Row("bad signature", AuthError, "the secret key is refused", sent="no"),
     Row("denied", AuthError, "the credentials do not allow it", sent="no"),
@@ -120,10 +121,26 @@ _STATUSES: Final[dict[int, str]] = {
     501: "not served",
     507: "full",
 }
+_SETTINGS: Final = (
+    boto.ConfigNotFound,
+    boto.ConfigParseError,
+    boto.InvalidConfigError,
+    boto.InvalidRegionError,
+    boto.NoRegionError,
+    boto.ProfileNotFound,
+    boto.UnknownCredentialError,
+)
+"""What the SDK finds wrong in its own files and environment variables."""
+
 _RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
     (boto.NoCredentialsError, "no credentials"),
     (boto.PartialCredentialsError, "no credentials"),
     (boto.CredentialRetrievalError, "no credentials"),
+    (boto.MetadataRetrievalError, "no credentials"),
+    (boto.TokenRetrievalError, "no credentials"),
+    (boto.RefreshWithMFAUnsupportedError, "no credentials"),
+    (boto.SSOError, "no credentials"),
+    *((each, "bad settings") for each in _SETTINGS),
     (boto.ConnectTimeoutError, "connect timeout"),
     (boto.ReadTimeoutError, "no answer"),
     (boto.ResponseStreamingError, "cut off"),
@@ -158,7 +175,8 @@ def failure(error: Exception, now: float) -> StorageError:
         return FAILURES["not connected" if _never_connected(error) else "cut off"].error()
     for kind, name in _RAISED:
         if isinstance(error, kind):
-            return FAILURES[name].error()
+            detail = type(error).__name__ if name == "bad settings" else ""
+            return FAILURES[name].error(detail=detail)
     return FAILURES["not understood"].error(detail=type(error).__name__)
 
 
@@ -177,6 +195,8 @@ def _answered(error: boto.ClientError, now: float) -> StorageError:
     name = _CODES.get(code) or _STATUSES.get(status)
     if name is None:
         name = "failed" if status >= 500 else "refused" if status >= 400 else "not understood"
+    if name == "no object" and not code and not error.operation_name.startswith("Head"):
+        name = "not understood"  # a gateway's: S3 says what is not there
     headers = cast("Mapping[str, str]", meta.get("HTTPHeaders", {}))
     if status == 400 and not code and "x-amz-bucket-region" in headers:  # to HEAD, without a body
         name = "elsewhere"

@@ -8,10 +8,11 @@ from typing import Any, Final, final
 
 from lamina.backend import serves
 from lamina.backends.s3.client import Client
-from lamina.backends.s3.digests import check_whole, digest_of
+from lamina.backends.s3.digests import digest_of
 from lamina.backends.s3.labels import Label, Stored, bare, in_base64, quoted, text_of
 from lamina.backends.s3.listing import listed
 from lamina.backends.s3.names import names_of
+from lamina.backends.s3.reading import read_range
 from lamina.backends.s3.uploads import Uploads
 from lamina.capabilities import Capabilities
 from lamina.domains.media import (
@@ -28,7 +29,6 @@ from lamina.domains.media import (
     PutPart,
     ReadRange,
     Sign,
-    check_range,
     has_condition,
 )
 from lamina.domains.store import Check
@@ -121,29 +121,7 @@ class S3Media(MediaBackend):
 
     @serves(ReadRange)
     async def read_range(self, op: ReadRange) -> Chunk | None:
-        from lamina.backends.s3.failures import FAILURES, NoObject, PastEnd
-
-        check_range(op, op.etag or "")
-        name = self._names.name(op.scope, op.key)
-        pinned: Any = {} if op.etag is None else {"IfMatch": quoted(op.etag)}
-        asked = f"bytes={op.start}-{op.start + op.length - 1}"
-        try:
-            with self._client.asking():
-                told = await self._client.s3.get_object(
-                    Bucket=self._client.bucket, Key=name, Range=asked, **pinned
-                )
-                async with told["Body"] as body:
-                    data = await body.read()
-        except NoObject:
-            return None
-        except PastEnd:
-            return await self._none_left(op, name)
-        found = Stored.of(told)
-        check_range(op, found.etag)  # some servers overlook the condition, or the range
-        if len(data) != max(min(op.length, found.size - op.start), 0):
-            raise FAILURES["not understood"].error()
-        await check_whole(found, data)
-        return Chunk(data, found.info(op.key))
+        return await read_range(self._client, self._names.name(op.scope, op.key), op)
 
     @serves(Put, "conditional")
     async def put(self, op: Put) -> Info:
@@ -238,10 +216,3 @@ class S3Media(MediaBackend):
             msg = "conditions are switched off for this endpoint"
             raise Unsupported(msg)
         return {"IfNoneMatch": "*"} if op.if_absent else {"IfMatch": quoted(op.if_etag or "")}
-
-    async def _none_left(self, op: ReadRange, name: str) -> Chunk | None:
-        found = await self._client.head(name)
-        if found is None:
-            return None
-        check_range(op, found.etag)
-        return Chunk(b"", found.info(op.key))

@@ -77,7 +77,7 @@ class Uploads:
             raise _no_part()
         try:
             with self._client.asking():
-                await self._client.s3.complete_multipart_upload(
+                told = await self._client.s3.complete_multipart_upload(
                     Bucket=self._client.bucket,
                     Key=name,
                     UploadId=upload,
@@ -89,6 +89,7 @@ class Uploads:
             if found is None or found.label is None or found.label.token != token:
                 raise
             return found
+        text_of(told, "ETag")  # what a gateway's page has not
         found = await self._client.head(name)
         if found is None:
             msg = "the object was deleted as soon as it was written"
