@@ -37,8 +37,8 @@ class Work:
         return await loop.run_in_executor(self._threads, _locked, index, job)
 
     def close(self) -> None:
-        """Wait for what runs, leave out what waits, and end the threads."""
-        self._threads.shutdown(cancel_futures=True)
+        """Wait for what runs, and end the threads."""
+        self._threads.shutdown()
 
 
 def _locked(index: Index, job: Callable[[], T]) -> T:
