@@ -167,7 +167,7 @@ async def test_an_absent_object_is_none_and_the_end_is_empty() -> None:
     async with media(absent) as (store, _):
         with pytest.raises(NoObject):
             await store.url("a")
-    info = {
+    info: dict[str, Any] = {
         "name": "a",
         "size": 3,
         "etag": '"e"',
@@ -251,7 +251,7 @@ async def test_a_connection_that_is_reset_is_not_tried_again() -> None:
 
 
 def info(size: int = 3, etag: str = "e", **more: Any) -> Answer:
-    told = {
+    told: dict[str, Any] = {
         "name": "a",
         "size": size,
         "etag": f'"{etag}"',
@@ -360,13 +360,9 @@ async def test_the_rest_of_a_batch_is_not_sent_after_a_failure() -> None:
     async with documents(done, Answer(503, told("PGRST002")), done) as (store, server):
         outcomes = await store.set_many(items, outcomes=True)
 
-        kinds = [type(getattr(one, "error", None)).__name__ for one in outcomes]
-        assert kinds == ["NoneType", "Unavailable", "Unavailable", "Unavailable"]
-        assert [getattr(one, "error", None) and one.error.sent for one in outcomes[1:]] == [  # type: ignore[union-attr]
-            "no",
-            "no",
-            "no",
-        ]
+        errors = [one.error if isinstance(one, Failed) else None for one in outcomes]
+        assert [type(error).__name__ for error in errors] == ["NoneType", *["Unavailable"] * 3]
+        assert [error and error.sent for error in errors] == [None, "no", "no", "no"]
         assert server.count == 3
 
 

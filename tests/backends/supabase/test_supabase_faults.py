@@ -55,26 +55,33 @@ def project(victim: Supabase) -> Project:
 
 @asynccontextmanager
 async def documents(project: Project, **options: Any) -> AsyncGenerator[Documents, None]:
-    given = {"url": project.url, "key": project.service_key, "timeout": 2.0, **options}
+    given: dict[str, Any] = {
+        "url": project.url,
+        "key": project.service_key,
+        "timeout": 2.0,
+        **options,
+    }
     async with Stack().over(SupabaseDocuments(**given)) as store:
         yield store
 
 
 @asynccontextmanager
 async def media(project: Project, **options: Any) -> AsyncGenerator[Media, None]:
-    given = {"url": project.url, "key": project.service_key, "bucket": "media", **options}
-    async with Stack().over(SupabaseMedia(**{"timeout": 2.0, **given})) as store:
+    given: dict[str, Any] = {"bucket": "media", "timeout": 2.0, **options}
+    given = {"url": project.url, "key": project.service_key, **given}
+    async with Stack().over(SupabaseMedia(**given)) as store:
         yield store
 
 
 def fault(victim: Supabase, project: Project, **told: Any) -> None:
     """Let the next call of *project* fail as told."""
     path = urlsplit(project.url).path
-    victim._control("POST", f"{path}/_control", [told])
+    victim._control("POST", f"{path}/_control", [told])  # pyright: ignore[reportPrivateUsage]  # of one project
 
 
 def faults_left(victim: Supabase, project: Project) -> int:
-    told = json.loads(victim._control("GET", f"{urlsplit(project.url).path}/_control"))
+    path = urlsplit(project.url).path
+    told = json.loads(victim._control("GET", f"{path}/_control"))  # pyright: ignore[reportPrivateUsage]  # of one project
     return int(told["faults"])
 
 
@@ -85,6 +92,7 @@ async def test_a_server_that_is_killed_is_used_again_once_it_is_back(
         await store.set("a", "text")
         await files.set("a", b"1")
         fault(victim, project, hang=True, times=2)
+        calls: list[asyncio.Future[Any]]
         calls = [asyncio.ensure_future(store.get("a")), asyncio.ensure_future(files.head("a"))]
         async with asyncio.timeout(5):
             while faults_left(victim, project):
@@ -380,7 +388,7 @@ async def test_conditions_are_refused_before_anything_is_sent(
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    given = {"url": "https://x.example", "key": "key", **wrong}
+    given: dict[str, Any] = {"url": "https://x.example", "key": "key", **wrong}
     with pytest.raises(StackError) as caught:
         SupabaseDocuments(**given)
     assert "secret" not in str(caught.value)

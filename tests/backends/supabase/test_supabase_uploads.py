@@ -49,6 +49,12 @@ async def begun(store: Media, *parts: bytes) -> tuple[str, tuple[str, ...]]:
     return upload, tuple(etags)
 
 
+def play(supabase: Supabase, project: Project, *faults: dict[str, Any]) -> None:
+    """Let the next calls of *project* fail as told, none if nothing is."""
+    path = f"{urlsplit(project.url).path}/_control"
+    supabase._control("POST" if faults else "DELETE", path, [*faults])  # pyright: ignore[reportPrivateUsage]  # of one project
+
+
 def left(supabase: Supabase, project: Project) -> int:
     """Return how many objects of uploads there are."""
     query = "SELECT count(*) FROM storage.objects WHERE name LIKE '=u/%'"
@@ -102,14 +108,13 @@ async def test_an_upload_cancelled_while_it_is_finished_leaves_the_old_object(
     async with media(project) as store:
         await store.set("a", b"old")
         upload, etags = await begun(store, *(b"%d" % at * 100_000 for at in range(4)))
-        path = urlsplit(project.url).path
         fault = {"path": "/storage/v1/object/media/", "method": "GET", "delay": 0.2, "times": 9}
-        supabase._control("POST", f"{path}/_control", [fault])
+        play(supabase, project, fault)
         finishing = asyncio.ensure_future(store.bound.send(Finish("a", upload, etags)))
         await asyncio.sleep(0.5)
         finishing.cancel()
         await asyncio.wait({finishing})
-        supabase._control("DELETE", f"{path}/_control")
+        play(supabase, project)
 
         assert finishing.cancelled()
         assert await store.get("a") == b"old"
@@ -123,12 +128,11 @@ async def test_finishing_again_removes_what_the_first_try_left(
 ) -> None:
     async with media(project) as store:
         upload, etags = await begun(store, b"1", b"2")
-        path = urlsplit(project.url).path
         faults: list[dict[str, Any]] = [
             {"method": "DELETE", "delay": 0.01},
             {"method": "DELETE", "preset": "gateway"},
         ]
-        supabase._control("POST", f"{path}/_control", faults)
+        play(supabase, project, *faults)
         with pytest.raises(Unavailable) as caught:
             await store.bound.send(Finish("a", upload, etags))
         assert caught.value.sent == "maybe"

@@ -27,10 +27,13 @@ def _encoded(given: Any) -> bytes:
 def _length(given: Any) -> int:
     """Return about how much there is to encode."""
     if isinstance(given, dict):
-        return sum(map(_length, cast("dict[str, Any]", given).values()))
-    if isinstance(given, list) and given and isinstance(given[0], dict):
-        return sum(map(_length, cast("list[Any]", given)))
-    return len(cast("list[Any] | str", given)) if isinstance(given, list | str) else 1
+        fields: dict[str, Any] = cast("Any", given)
+        return sum(map(_length, fields.values()))
+    if isinstance(given, list):
+        items: list[Any] = cast("Any", given)
+        nested = items and isinstance(items[0], dict)
+        return sum(map(_length, items)) if nested else len(items)
+    return len(given) if isinstance(given, str) else 1
 
 
 def _pieces(given: Any) -> Iterator[str]:
@@ -43,14 +46,15 @@ def _pieces(given: Any) -> Iterator[str]:
         yield '"'
     elif isinstance(given, dict):
         mark = "{"
-        for name, value in cast("dict[str, Any]", given).items():
+        fields: dict[str, Any] = cast("Any", given)
+        for name, value in fields.items():
             yield f"{mark}{json.dumps(name)}:"
             yield from _pieces(value)
             mark = ","
         yield "}"
     else:
         mark = "["
-        items = given
+        items: list[Any] = cast("Any", given)
         if isinstance(items[0], dict):
             for item in items:
                 yield mark
