@@ -54,7 +54,7 @@ def _pieces(given: Any) -> Iterator[str]:
         yield "}"
     else:
         mark = "["
-        items: list[Any] = cast("Any", given)
+        items: list[Any] = given
         if isinstance(items[0], dict):
             for item in items:
                 yield mark
