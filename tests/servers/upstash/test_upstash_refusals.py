@@ -110,13 +110,23 @@ def test_a_query_of_another_shape_is_refused(dense: Wire, body: Any) -> None:
     assert dense.refused("resumable-query", body)[0] == 400
 
 
-def test_a_number_that_became_infinite_is_refused_in_metadata(dense: Wire) -> None:
+@pytest.mark.parametrize(
+    ("op", "body"),
+    [
+        ("upsert", b'{"id": "a", "vector": [1, 2], "metadata": {"n": 1e999}}'),
+        ("upsert", b'{"id": "a", "vector": [1, 1e999]}'),
+        ("upsert", b'{"id": 1e999, "vector": [1, 2]}'),
+        ("delete", b'{"ids": ["a", -1e999]}'),
+        ("resumable-query", b'{"vector": [1, 2], "maxIdle": 1e999}'),
+        ("resumable-query", b'{"vector": [1, 2], "maxIdle": 1' + b"0" * 400 + b"}"),
+    ],
+)
+def test_a_number_that_became_infinite_is_refused(dense: Wire, op: str, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    body = b'{"id": "a", "vector": [1, 2], "metadata": {"n": 1e999}}'
-    url = f"{dense.url}/{dense.name}/upsert"
+    url = f"{dense.url}/{dense.name}/{op}"
 
     assert dense.http.post(url, content=body, headers=headers).status_code == 400
-    assert dense.ok("fetch", {"ids": ["a"]}) == [None]
+    assert dense.ok("range", {"limit": 9}) == {"nextCursor": "", "vectors": []}
 
 
 def test_an_empty_id_is_refused(dense: Wire) -> None:

@@ -93,7 +93,7 @@ class Fields:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong_input()
-        return float(value)
+        return _finite(value)
 
     def id(self) -> str:
         """Return the id of a record, a number as its text."""
@@ -157,6 +157,8 @@ def identifier(value: object) -> str:
         raise wrong_input()
     if value == "":
         raise Refused(422, "Vector id must not be empty")
+    if isinstance(value, float):
+        _finite(value)
     return str(value)
 
 
@@ -169,6 +171,17 @@ def identified(value: object) -> Fields:
 def objects(value: object) -> list[Fields]:
     """Return the objects of a list; one object counts as such a list."""
     return [Fields(each) for each in (value if is_list(value) else [value])]
+
+
+def _finite(value: float) -> float:
+    """Return a number that is no more than a float can say; 1e400 is."""
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise wrong_input() from error
+    if not math.isfinite(number):
+        raise wrong_input()
+    return number
 
 
 def _ints(value: object) -> list[int]:
