@@ -5,7 +5,7 @@ another project: the database NAME of the same server, made on first use. ``GET 
 
 As PostgREST by default, it sums nothing up and explains nothing; ``--aggregates`` and ``--plans``
 let callers ask for that. Served are ``public`` and every schema of your own, or ``--schemas``.
-Views have no relations for embedding, and Storage has no image transformation, S3 or TUS.
+Storage has no image transformation, S3 or TUS.
 
 ``/_control`` needs no key, on any project's path:
 

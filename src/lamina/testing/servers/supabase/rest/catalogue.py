@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.testing.servers.supabase.rest.views import keys, linked, shown
 
 if TYPE_CHECKING:
     import asyncpg
@@ -59,7 +61,7 @@ class Link:
     single: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Argument:
     """What a function takes."""
 
@@ -83,6 +85,10 @@ class Function:
     void: bool
     composite: bool
     variadic: bool
+    row_of: tuple[str, str] | None
+    """The schema and name of the table whose row it takes, if it takes nothing else."""
+    one: bool
+    """Whether it gives one row at most."""
 
 
 @final
@@ -92,7 +98,10 @@ class Schema:
     def __init__(self, told: dict[str, Any], exposed: tuple[str, ...]) -> None:
         self.exposed = exposed or tuple(told["schemas"])
         self.tables = {(each["schema"], each["name"]): _table(each) for each in told["tables"]}
-        self.links = [_link(each) for each in told["links"]]
+        views = shown(told["views"])
+        for place, key in keys(views, self.tables):
+            self.tables[place] = replace(self.tables[place], key=key)
+        self.links = linked(views, [_link(each) for each in told["links"]])
         self.functions: dict[tuple[str, str], list[Function]] = {}
         for each in told["functions"]:
             self.functions.setdefault((each["schema"], each["name"]), []).append(_function(each))
@@ -138,7 +147,11 @@ def _link(told: dict[str, Any]) -> Link:
 
 def _function(told: dict[str, Any]) -> Function:
     arguments = tuple(Argument(**each) for each in told.pop("arguments"))
-    table, settings = told.pop("table"), tuple(told.pop("settings"))
+    table, row_of = told.pop("table"), told.pop("row_of")
     return Function(
-        **told, arguments=arguments, table=tuple(table) if table else None, settings=settings
+        arguments=arguments,
+        settings=tuple(told.pop("settings")),
+        table=tuple(table) if table else None,
+        row_of=tuple(row_of) if row_of else None,
+        **told,
     )

@@ -33,6 +33,30 @@ SELECT json_build_object(
         WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
             AND nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema', '_supabase')
     ),
+    'views', (
+        SELECT coalesce(json_agg(json_build_object(
+            'schema', n.nspname, 'name', c.relname,
+            'columns', (
+                SELECT coalesce(json_agg(json_build_array(
+                    sn.nspname, s.relname, sa.attname, va.attname) ORDER BY va.attnum), '[]')
+                FROM (
+                    SELECT DISTINCT ON (m[1]) m[1]::int AS num, m[2]::oid AS origin,
+                        m[3]::int AS col
+                    FROM regexp_matches(ev_action::text, ':resno (\d+) :resname '
+                        '(?:\\.|[^ \\])+ :ressortgroupref \d+ :resorigtbl (\d+) '
+                        ':resorigcol (\d+)', 'g') WITH ORDINALITY AS f (m, ord)
+                    ORDER BY m[1], ord DESC  -- those of inner selects come first
+                ) AS e
+                JOIN pg_attribute AS va ON va.attrelid = c.oid AND va.attnum = num
+                JOIN pg_class AS s ON s.oid = origin
+                JOIN pg_namespace AS sn ON sn.oid = s.relnamespace
+                JOIN pg_attribute AS sa ON sa.attrelid = origin AND sa.attnum = col
+            )
+        ) ORDER BY n.nspname, c.relname), '[]')
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+        JOIN pg_rewrite ON ev_class = c.oid AND rulename = '_RETURN'
+        WHERE nspname NOT IN ('pg_catalog', 'information_schema', '_supabase')
+    ),
     'links', (
         SELECT coalesce(json_agg(json_build_object(
             'name', conname,
@@ -65,6 +89,10 @@ SELECT json_build_object(
             'composite', ty.typtype = 'c' OR prorettype = 'record'::regtype OR EXISTS (
                 SELECT FROM unnest(proargmodes) AS m WHERE m IN ('t', 'o', 'b')),
             'variadic', provariadic <> 0,
+            'row_of', (SELECT json_build_array(an.nspname, a.relname) FROM pg_class AS a
+                JOIN pg_namespace AS an ON an.oid = a.relnamespace
+                WHERE pronargs = 1 AND a.reltype = proargtypes[0] AND a.relkind <> 'c'),
+            'one', NOT proretset OR prorows = 1,
             'arguments', (
                 SELECT coalesce(json_agg(json_build_object(
                     'name', coalesce(proargnames[ord], ''),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from lamina.testing.servers.supabase.rest import quoting
 from lamina.testing.servers.supabase.rest.asked import Tree
 from lamina.testing.servers.supabase.rest.filters import PLAIN, QUANTIFIABLE, SEARCHES
+from lamina.testing.servers.supabase.rest.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lamina.testing.servers.supabase.rest.asked import Condition, Field, Filter, Order
     from lamina.testing.servers.supabase.rest.catalogue import Column, Table
@@ -43,19 +44,49 @@ class Source:
         )
 
 
-def where(source: Source, conditions: Sequence[Condition], more: Iterable[str] = ()) -> str:
-    """Return all conditions behind WHERE, nothing if there are none."""
-    parts = [*more, *(condition(source, each) for each in conditions)]
+def where(
+    source: Source,
+    conditions: Sequence[Condition],
+    more: Iterable[str] = (),
+    embedded: Mapping[str, Source] | None = None,
+) -> str:
+    """Return all conditions behind WHERE, nothing if there are none; *embedded* are rows inside."""
+    parts = [*more, *(condition(source, each, embedded or {}) for each in conditions)]
     return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def condition(source: Source, asked: Condition) -> str:
+def condition(source: Source, asked: Condition, embedded: Mapping[str, Source]) -> str:
     """Return one condition."""
     if isinstance(asked, Tree):
-        members = f" {asked.joined.upper()} ".join(condition(source, m) for m in asked.members)
+        told = (condition(source, each, embedded) for each in asked.members)
+        members = f" {asked.joined.upper()} ".join(told)
         return f"{'NOT ' if asked.negated else ''}({members})"
+    if _is_embedded(asked, embedded):
+        return _null(embedded[asked.field.name], asked)
     compared = _comparison(source, asked)
     return f"NOT {compared}" if asked.negated else compared
+
+
+def mentions(asked: Condition, embedded: Mapping[str, Source]) -> bool:
+    """Tell whether a condition is about rows inside."""
+    if isinstance(asked, Tree):
+        return any(mentions(each, embedded) for each in asked.members)
+    return _is_embedded(asked, embedded)
+
+
+def _is_embedded(asked: Filter, embedded: Mapping[str, Source]) -> bool:
+    return not asked.field.path and asked.field.name in embedded
+
+
+def _null(embedded: Source, asked: Filter) -> str:
+    if asked.operator != "is" or asked.value != "NULL":
+        raise Refused(
+            400,
+            "PGRST120",
+            f"Bad operator on the '{asked.field.name}' embedded resource",
+            "Only is null or not is null filters are allowed on embedded resources",
+        )
+    return f"{embedded.qualifier} IS {'' if asked.negated else 'NOT '}DISTINCT FROM NULL"
 
 
 def _comparison(source: Source, asked: Filter) -> str:

@@ -66,7 +66,7 @@ def _several(found: list[Function]) -> Refused:
     told = ", ".join(
         f"{each.schema}.{each.name}"
         f"({', '.join(f'{one.name} => {one.type}' for one in each.arguments)})"
-        for each in found
+        for each in sorted(found, key=lambda one: (len(one.arguments), one.arguments))
     )
     return Refused(
         300,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lamina.testing.servers.supabase.rest.refusal import Refused
@@ -25,8 +25,12 @@ class Relation:
     pairs: tuple[tuple[str, str], ...]
     hint: str
     told: str
+    within: str
     via: tuple[str, str] | None = None
     via_pairs: tuple[tuple[str, str], ...] = ()
+    of_view: bool = False
+    call: tuple[tuple[str, str], tuple[str, str]] | None = None
+    """A function that gives the rows, and the table whose row it takes."""
 
     @property
     def constraint(self) -> str | None:
@@ -43,6 +47,9 @@ def relation(schema: Schema, within: str, table: str, embed: Embed) -> Relation:
     Raises:
         Refused: There is none, or more than one.
     """
+    computed = _computed(schema, within, table, embed.name)
+    if computed is not None:
+        return computed
     every = list(_all(schema, within, table))
     found = [each for each in every if _fits(each, embed)]
     if not found:
@@ -59,8 +66,19 @@ def _fits(found: Relation, embed: Embed) -> bool:
         if embed.hint is not None:
             return back and embed.hint == far
         return back or (embed.name == near and found.kind == "many-to-one")
-    named = embed.name == found.target or embed.name in (near, found.constraint)
+    by_key = not found.of_view and embed.name in (near, found.constraint)
+    named = embed.name == found.target or by_key
     return named and (embed.hint is None or embed.hint in (near, far, found.hint))
+
+
+def _computed(schema: Schema, within: str, table: str, name: str) -> Relation | None:
+    for each in schema.functions.get((within, name), []):
+        if each.row_of == (within, table) and each.table is not None:
+            there, target = each.table
+            kind = "many-to-one" if each.one else "one-to-many"
+            call = (within, name), each.row_of
+            return Relation(table, target, kind, (), name, name, there, call=call)
+    return None
 
 
 def _single(found: Relation) -> tuple[str | None, str | None]:
@@ -79,13 +97,24 @@ def _all(schema: Schema, within: str, table: str) -> Iterator[Relation]:
         if link.table == table:
             kind = "one-to-one" if link.single else "many-to-one"
             about = told.format(table, one, link.to_table, other)
-            yield Relation(table, link.to_table, kind, columns, link.name, about)
+            yield replace(
+                Relation(table, link.to_table, kind, columns, link.name, about, within),
+                of_view=_is_view(schema, within, link.to_table),
+            )
         if link.to_table == table:
             kind = "one-to-one" if link.single else "one-to-many"
             about = told.format(table, other, link.table, one)
             back = tuple((there, here) for here, there in columns)
-            yield Relation(table, link.table, kind, back, link.name, about)
+            yield replace(
+                Relation(table, link.table, kind, back, link.name, about, within),
+                of_view=_is_view(schema, within, link.table),
+            )
     yield from _through(schema, links, table)
+
+
+def _is_view(schema: Schema, within: str, name: str) -> bool:
+    found = schema.table(within, name)
+    return found is not None and found.kind in {"v", "m"}
 
 
 def _through(schema: Schema, links: list[Link], table: str) -> Iterator[Relation]:
@@ -94,7 +123,7 @@ def _through(schema: Schema, links: list[Link], table: str) -> Iterator[Relation
             continue
         junction = schema.table(near.schema, near.table)
         for far in links:
-            if far is near or far.table != near.table or junction is None:
+            if far.name == near.name or far.table != near.table or junction is None:
                 continue
             if {*near.columns, *far.columns} <= {*junction.key}:
                 yield Relation(
@@ -105,6 +134,7 @@ def _through(schema: Schema, links: list[Link], table: str) -> Iterator[Relation
                     near.table,
                     f"{near.table} using {near.name}({', '.join(near.columns)})"
                     f" and {far.name}({', '.join(far.columns)})",
+                    near.to_schema,
                     (near.schema, near.table),
                     tuple(zip(far.columns, far.to_columns, strict=True)),
                 )

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from lamina.testing.servers.supabase.rest import quoting
-from lamina.testing.servers.supabase.rest.asked import Chosen, Field, Filter, Level, aggregates
-from lamina.testing.servers.supabase.rest.conditions import Source, order_by, where, window
+from lamina.testing.servers.supabase.rest.asked import Chosen, Field, Level, aggregates
+from lamina.testing.servers.supabase.rest.conditions import (
+    Source,
+    mentions,
+    order_by,
+    where,
+    window,
+)
 from lamina.testing.servers.supabase.rest.refusal import Refused, not_embedded
 from lamina.testing.servers.supabase.rest.relations import Relation, relation
 
@@ -72,7 +78,7 @@ class Selection:
                 names.append(part.field.name)
             else:
                 found = relation(self._schema, self._within, table, part)
-                names.extend(here for here, _ in found.pairs)
+                names.extend(["*"] if found.call else [here for here, _ in found.pairs])
         return ("*",) if "*" in names or not names else tuple(dict.fromkeys(names))
 
     def _select(
@@ -92,10 +98,7 @@ class Selection:
         )
 
     def _about_embeds(self, row: _Row) -> bool:
-        return any(
-            isinstance(each, Filter) and each.operator == "is" and each.field.name in row.embedded
-            for each in self._asked.top.conditions
-        )
+        return any(mentions(each, row.embedded) for each in self._asked.top.conditions)
 
     def _conditions(
         self,
@@ -104,15 +107,7 @@ class Selection:
         conditions: list[Condition],
         more: tuple[str, ...] = (),
     ) -> str:
-        plain: list[Condition] = []
-        extra = [*more]
-        for each in conditions:
-            known = isinstance(each, Filter) and not each.field.path
-            if known and isinstance(each, Filter) and each.field.name in row.embedded:
-                extra.append(_null(row.embedded[each.field.name], each))
-            else:
-                plain.append(each)
-        return where(source, plain, extra)
+        return where(source, conditions, more, row.embedded)
 
     def _row(self, source: Source, table: str, parts: tuple[Part, ...], path: Path) -> _Row:
         row = _Row(table)
@@ -131,9 +126,9 @@ class Selection:
     def _embed(self, row: _Row, outer: Source, table: str, part: Embed, path: Path) -> None:
         found = relation(self._schema, self._within, table, part)
         alias = quoting.name(f"{table}_{part.label}_{len(path)}")
-        target = self._schema.table(self._within, found.target)
+        target = self._schema.table(found.within, found.target)
         inside = Source(quoting.name(f"{found.target}_{len(path)}"), target)
-        whence = f"{quoting.names(self._within, found.target)} AS {inside.qualifier}"
+        whence = f"{_whence(outer, found)} AS {inside.qualifier}"
         joined, conditions = _joined(outer, inside, found)
         level = self._asked.levels.get(path) or self._asked.level((*path[:-1], part.name))
         chosen = part.chosen or ()
@@ -150,6 +145,13 @@ class Selection:
         row.embedded[part.label] = Source(alias, target)
         if chosen:
             row.columns.append(_embedded(alias, part, found))
+
+
+def _whence(outer: Source, found: Relation) -> str:
+    if found.call is None:
+        return quoting.names(found.within, found.target)
+    function, row = found.call
+    return f"{quoting.names(*function)}(({outer.qualifier}.*)::{quoting.names(*row)})"
 
 
 def _embedded(alias: str, part: Embed, found: Relation) -> str:
@@ -196,17 +198,6 @@ def _column(source: Source, part: Chosen) -> str:
         names = [key for _, key in part.field.path if isinstance(key, str)]
         alias = names[-1] if names else part.field.name
     return column if alias is None else f"{column} AS {quoting.name(alias)}"
-
-
-def _null(embedded: Source, asked: Filter) -> str:
-    if asked.operator != "is" or asked.value != "NULL":
-        raise Refused(
-            400,
-            "PGRST120",
-            f"Bad operator on the '{asked.field.name}' embedded resource",
-            "Only is null or not is null filters are allowed on embedded resources",
-        )
-    return f"{embedded.qualifier} IS {'' if asked.negated else 'NOT '}DISTINCT FROM NULL"
 
 
 def _not_to_one(
