@@ -45,13 +45,18 @@ class Blocking:
 
         Raises:
             Closed: It was closed.
-            Unavailable: No thread became free in time; nothing was sent.
+            Unavailable: No thread became free in time, or can be started; nothing was sent.
             TimedOut: The call took too long; what it does meanwhile is not known.
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + min(self.timeout, max(remaining(loop.time()), 0.0))
         await self._enter(ends)
-        job = loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
+        try:
+            job = loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
+        except RuntimeError as error:  # the system gives none
+            self._free.release()
+            msg = f"no thread can be started for {self.name}"
+            raise Unavailable(msg, sent="no") from error
         job.add_done_callback(self._leave)
         done, _ = await asyncio.wait({job}, timeout=ends - loop.time())
         if not done:
@@ -113,6 +118,10 @@ class _Daemons(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
+            except StopIteration as error:  # no future of asyncio takes one
+                told = RuntimeError("a blocking call raised StopIteration")
+                told.__cause__ = error
+                future.set_exception(told)
             except BaseException as error:  # told by the future
                 future.set_exception(error)
 

@@ -138,3 +138,25 @@ def test_a_call_that_never_ends_does_not_keep_the_process() -> None:
 def test_refuses_numbers_that_make_no_sense(threads: int, timeout: float) -> None:
     with pytest.raises(StackError):
         Blocking("client", threads=threads, timeout=timeout)
+
+
+async def test_a_thread_that_cannot_start_leaves_its_place_free() -> None:
+    blocking = Blocking("client", threads=1, timeout=5)
+    usual = threading.stack_size(1 << 46)  # more than there is
+    try:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="no thread") as caught:
+                await blocking.run(int)
+            assert caught.value.sent == "no"
+    finally:
+        threading.stack_size(usual)
+    assert await blocking.run(int, "7") == 7
+    await blocking.close()
+
+
+async def test_an_iterator_that_ends_is_told_at_once() -> None:
+    blocking = Blocking("client", threads=1, timeout=5)
+    nothing: list[int] = []
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await blocking.run(next, iter(nothing))
+    await blocking.close()
