@@ -40,7 +40,7 @@ def redis_cluster() -> Iterator[Cluster]:
 def redis_sentinel() -> Iterator[Sentinel]:
     from lamina.testing.servers import Sentinel
 
-    with Sentinel() as sentinel:
+    with Sentinel(replicas=0, sentinels=1) as sentinel:  # no master dies here
         yield sentinel
 
 
