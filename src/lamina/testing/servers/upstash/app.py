@@ -18,7 +18,7 @@ from lamina.testing.servers.upstash.faults import suffer
 from lamina.testing.servers.upstash.index import Asked
 from lamina.testing.servers.upstash.reading import parsed
 from lamina.testing.servers.upstash.record import dumped
-from lamina.testing.servers.upstash.refusals import READ_ONLY, UNAUTHORIZED, Refused, wrong_input
+from lamina.testing.servers.upstash.refusals import UNAUTHORIZED, Refused, read_only, wrong_input
 from lamina.testing.servers.upstash.state import State
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Server:
 
     async def _result(self, request: web.Request, target: Target) -> str:
         state, endpoint = self.state, ENDPOINTS[target.operation]
-        self._admit(request, writes=endpoint.writes)
+        self._admit(request, target.operation, writes=endpoint.writes)
         if request.method not in {"POST", endpoint.also}:
             raise Refused(
                 405, "Method Not Allowed", {"Allow": f"POST, {endpoint.also}".strip(", ")}
@@ -101,7 +101,7 @@ class Server:
 
         return await state.work.run(index, len(body), job)
 
-    def _admit(self, request: web.Request, *, writes: bool) -> None:
+    def _admit(self, request: web.Request, operation: str, *, writes: bool) -> None:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         options = self.state.options
         if hmac.compare_digest(given, f"Bearer {options.token}".encode()):
@@ -110,7 +110,7 @@ class Server:
         if options.read_only_token is None or not hmac.compare_digest(given, reads):
             raise Refused(401, UNAUTHORIZED)
         if writes:
-            raise Refused(403, READ_ONLY)
+            raise read_only(operation)
 
     async def _control(self, request: web.Request) -> web.Response:
         try:

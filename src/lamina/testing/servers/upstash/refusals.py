@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final, final
 
 UNAUTHORIZED: Final = "Unauthorized: Invalid auth token"
-READ_ONLY: Final = "Forbidden: Read-only auth token"
 NO_MODEL: Final = (
     "Embedding data for this index is not allowed. "
     "The index must be created with an embedding model to use it."
@@ -37,6 +36,11 @@ def wrong_input(line: int = 1, column: int = 1) -> Refused:
 def wrong_dimension(got: int, expected: int) -> Refused:
     """Return the refusal of a dense vector of another dimension."""
     return Refused(422, f"Invalid vector dimension: {got}, expected: {expected}")
+
+
+def read_only(operation: str) -> Refused:
+    """Return the refusal of a write with a token that may only read."""
+    return Refused(403, f"Forbidden: /{operation} is not allowed")
 
 
 def no_namespace(name: str, index: str) -> Refused:
