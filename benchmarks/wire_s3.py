@@ -25,15 +25,16 @@ from lamina.testing.servers import S3
 SMALL = os.urandom(1024)
 LARGE = os.urandom(1024 * 1024)
 GIGABYTE = 1024**3
+BARE = ("aioboto3", "aioboto3 without validation")
 
 
 async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     """Measure single objects, and the memory that a large one takes on its way up and down."""
     with S3() as server:
         bucket = server.bucket()
-        async with _both(server, bucket) as (ours, bare):
+        async with _all(server, bucket) as (ours, bare, unvalidated):
             progress.begin("s3")
-            subjects = _subjects(ours, bare, bucket)
+            subjects = _subjects(ours, {BARE[0]: bare, BARE[1]: unvalidated}, bucket)
             for subject in subjects.values():
                 await subject()
             rounds = 6 if quick else 40
@@ -44,17 +45,23 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     for name, each in timed.items():
         report.add("s3", name, each.quiet, "us")
     for name in ("set 1 KiB", "get 1 KiB", "set 1 MiB", "get 1 MiB"):
-        ratio = timed[f"aioboto3, {name}"].ratio(timed[f"lamina, {name}"])
-        section = "s3, bare aioboto3's time / ours"
-        report.add(section, name, ratio, "ratio", target=0.97, least=True)
+        for client in BARE:
+            ratio = timed[f"{client}, {name}"].ratio(timed[f"lamina, {name}"])
+            target = 0.97 if client == BARE[0] else None
+            report.add(
+                f"s3, time of {client} / ours", name, ratio, "ratio", target=target, least=True
+            )
     told = f"of {size // 1024**2} MiB, most memory added"
     report.add("s3, memory", f"upload {told}", up, "MiB", target=64)
     report.add("s3, memory", f"download {told}", down, "MiB", target=64)
 
 
 @asynccontextmanager
-async def _both(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any], None]:
-    """Give a store and a client with the same settings, neither of which repeats anything."""
+async def _all(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any, Any], None]:
+    """Give a store and two clients with its settings, none of which repeats anything.
+
+    The first client validates parameters, as is the default; the second does not, as ours.
+    """
     backend = S3Media(
         bucket,
         endpoint=server.url,
@@ -62,6 +69,15 @@ async def _both(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any], No
         access_key=server.access_key,
         secret_key=server.secret_key,
     )
+    async with (
+        Stack().over(backend) as ours,
+        _client(server) as bare,
+        _client(server, parameter_validation=False) as unvalidated,
+    ):
+        yield ours, bare, unvalidated
+
+
+def _client(server: S3, **options: Any) -> Any:
     config = AioConfig(
         retries={"total_max_attempts": 1},
         max_pool_connections=50,
@@ -69,9 +85,10 @@ async def _both(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any], No
         s3={"addressing_style": "path", "payload_signing_enabled": False},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        **options,
     )
     session: Any = aioboto3.Session()
-    client = session.client(
+    return session.client(
         "s3",
         endpoint_url=server.url,
         region_name=server.region,
@@ -79,16 +96,14 @@ async def _both(server: S3, bucket: str) -> AsyncGenerator[tuple[Media, Any], No
         aws_secret_access_key=server.secret_key,
         config=config,
     )
-    async with Stack().over(backend) as ours, client as bare:
-        yield ours, bare
 
 
-def _subjects(ours: Media, bare: Any, bucket: str) -> dict[str, Subject]:
+def _subjects(ours: Media, bare: dict[str, Any], bucket: str) -> dict[str, Subject]:
     """The same work: a SHA-256 that S3 checks when written, and one that is checked when read."""
 
-    async def put(key: str, data: bytes) -> None:
+    async def put(client: Any, key: str, data: bytes) -> None:
         digest = await _digest(data)
-        await bare.put_object(
+        await client.put_object(
             Bucket=bucket,
             Key=key,
             Body=data,
@@ -97,8 +112,8 @@ def _subjects(ours: Media, bare: Any, bucket: str) -> dict[str, Subject]:
             ChecksumSHA256=base64.b64encode(digest).decode(),
         )
 
-    async def get(key: str) -> bytes:
-        told = await bare.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PART - 1}")
+    async def get(client: Any, key: str) -> bytes:
+        told = await client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PART - 1}")
         async with told["Body"] as body:
             data: bytes = await body.read()
         if (await _digest(data)).hex() != told["Metadata"]["sha256"]:
@@ -107,9 +122,11 @@ def _subjects(ours: Media, bare: Any, bucket: str) -> dict[str, Subject]:
 
     found: dict[str, Subject] = {}
     for size, data in (("1 KiB", SMALL), ("1 MiB", LARGE)):
-        found[f"aioboto3, set {size}"] = partial(put, f"bare {size}", data)
+        for name, client in bare.items():
+            key = f"{name} {size}"
+            found[f"{name}, set {size}"] = partial(put, client, key, data)
+            found[f"{name}, get {size}"] = partial(get, client, key)
         found[f"lamina, set {size}"] = partial(ours.set, f"ours {size}", data)
-        found[f"aioboto3, get {size}"] = partial(get, f"bare {size}")
         found[f"lamina, get {size}"] = partial(ours.get, f"ours {size}")
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, final
 
 from lamina.backends.s3.labels import Stored
@@ -210,6 +211,5 @@ def _no_page(*, response_dict: dict[str, Any], operation_model: Any, **_: object
 
 def _imported() -> None:
     """Import the SDK, which takes a while, in a thread."""
-    import aioboto3  # noqa: F401  # as above
-
-    from lamina.backends.s3 import failures, once  # noqa: F401  # which import it
+    for name in ("aioboto3", "lamina.backends.s3.failures", "lamina.backends.s3.once"):
+        import_module(name)
