@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from asyncpg import Connection
 
+from lamina.backends.postgres.documents_sql import row
 from lamina.backends.postgres.written import indexed, stored
 from lamina.domains.documents import Write
 from lamina.errors import Conflict, Invalid, StorageError, Unavailable
@@ -41,14 +42,14 @@ async def write_documents(
     if all(op.path is None for op in ops):
         order.sort(key=lambda place: ops[place].id)
 
-    def row(item: Write | Prepared) -> Prepared:
+    def made(item: Write | Prepared) -> Prepared:
         return _values(scope, item) if isinstance(item, Write) else item
 
     outcomes: list[Outcome[None]] = []
     for part in _parts([ops[place] for place in order]):
         if not _gone(outcomes):
             rows = [await _whole(scope, op) if len(op.content) >= _LARGE else op for op in part]
-            outcomes += await _write(pool, query, rows, row)
+            outcomes += await _write(pool, query, rows, made)
     return _in_order(order, outcomes)
 
 
@@ -125,7 +126,7 @@ def _values(scope: str, op: Write) -> Prepared:
         metadata = stored(op.metadata)
     except Invalid as error:
         return error
-    return (scope, op.id, op.path, op.content, *metadata, *indexed(op.content))
+    return row(scope, op, metadata, indexed(op.content))
 
 
 def _same(item: Prepared) -> Prepared:

@@ -9,7 +9,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.bulk import write_documents
-from lamina.backends.postgres.documents_sql import Statements
+from lamina.backends.postgres.documents_sql import Statements, row
 from lamina.backends.postgres.finding import document, page, statement
 from lamina.backends.postgres.pool import Pool
 from lamina.backends.postgres.schema import Tables, check_schema, statements
@@ -95,13 +95,13 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(Read)
     async def read(self, op: Read) -> Document | None:
-        row = await self._run(PreparedStatement.fetchrow, self._sql.read, op.scope, op.id)
-        return None if row is None else document(row)
+        found = await self._run(PreparedStatement.fetchrow, self._sql.read, op.scope, op.id)
+        return None if found is None else document(found)
 
     @serves(ReadAt)
     async def read_at(self, op: ReadAt) -> Document | None:
-        row = await self._run(PreparedStatement.fetchrow, self._sql.read_at, op.scope, op.path)
-        return None if row is None else document(row)
+        found = await self._run(PreparedStatement.fetchrow, self._sql.read_at, op.scope, op.path)
+        return None if found is None else document(found)
 
     @serves(ReadMany)
     async def read_many(self, op: ReadMany) -> tuple[Outcome[Document | None], ...]:
@@ -113,10 +113,8 @@ class PostgresDocuments(DocumentsBackend):
 
     @serves(Write)
     async def write(self, op: Write) -> None:
-        values = (op.content, *stored(op.metadata), *await self._indexed(op.content))
-        await self._run(
-            PreparedStatement.fetchval, self._sql.write, op.scope, op.id, op.path, *values
-        )
+        values = row(op.scope, op, stored(op.metadata), await self._indexed(op.content))
+        await self._run(PreparedStatement.fetchval, self._sql.write, *values)
 
     @serves(WriteAt)
     async def write_at(self, op: WriteAt) -> str:

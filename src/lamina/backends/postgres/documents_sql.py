@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, final
+from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.backends.postgres.schema import SEPARATOR, SPLIT
+
+if TYPE_CHECKING:
+    from lamina.backends.postgres.written import Indexed, Metadata
+    from lamina.domains.documents import Write
 
 COLUMNS: Final = (
     "id, content, coalesce(exact, metadata::text), version, path, created_at, updated_at"
@@ -25,7 +31,8 @@ class Statements:
     write: str = (
         "INSERT INTO lamina.lamina_documents AS old (scope, id, path, content, metadata, exact, "
         "words, weights, created_at, updated_at) "
-        "SELECT $1, $2, $3, $4, $5, $6, $7, $8, now, now FROM lamina.lamina_now() AS now "
+        f"SELECT $1, $2, $3, $4, $5, $6, {SPLIT % '$7'}, $8, now, now "
+        "FROM lamina.lamina_now() AS now "
         "ON CONFLICT ON CONSTRAINT lamina_documents_id DO UPDATE SET path = excluded.path, "
         "version = old.version + 1, updated_at = excluded.updated_at, "
         "content = excluded.content, metadata = excluded.metadata, exact = excluded.exact, "
@@ -37,3 +44,9 @@ class Statements:
     check: str = "SELECT 1 FROM lamina.lamina_documents WHERE scope = '' AND id = ''"
     find: str = f"SELECT {COLUMNS}, {{score}} FROM lamina.lamina_documents"
     score: str = "lamina.lamina_score(words, weights, $2)"
+
+
+def row(scope: str, op: Write, metadata: Metadata, indexed: Indexed) -> tuple[Any, ...]:
+    """Return what `Statements.write` takes; no word holds the separator, which is no letter."""
+    words = SEPARATOR.join(indexed.words)
+    return (scope, op.id, op.path, op.content, *metadata, words, indexed.weights)

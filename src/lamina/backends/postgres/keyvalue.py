@@ -9,9 +9,9 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from lamina.backend import serves
 from lamina.backends.postgres.appends import Appends
-from lamina.backends.postgres.keyvalue_sql import SEPARATOR, Statements
+from lamina.backends.postgres.keyvalue_sql import Statements
 from lamina.backends.postgres.pool import Pool
-from lamina.backends.postgres.schema import Tables, check_schema, statements
+from lamina.backends.postgres.schema import SEPARATOR, Tables, check_schema, statements
 from lamina.domains.keyvalue import (
     Append,
     CompareAndSet,

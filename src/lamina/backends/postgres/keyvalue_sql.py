@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, final
 
-SEPARATOR: Final = "\x1f"
+from lamina.backends.postgres.schema import SPLIT
+
 _ALIVE: Final = "(expires_at IS NULL OR expires_at > lamina.lamina_now())"
 _ALIVE_OLD: Final = "(old.expires_at IS NULL OR old.expires_at > lamina.lamina_now())"
 _OVER: Final = "expires_at <= (SELECT lamina.lamina_now())"  # once, so that an index can tell
@@ -38,9 +39,9 @@ class Statements:
         "SELECT key, value FROM lamina.lamina_keyvalue "
         f"WHERE scope = $1 AND key = ANY($2::text[]) AND {_ALIVE}"
     )
-    get_joined: str = (  # an array takes the driver as long as the query takes the server
+    get_joined: str = (
         "SELECT key, value FROM lamina.lamina_keyvalue "
-        f"WHERE scope = $1 AND key = ANY(string_to_array($2, chr({ord(SEPARATOR)}))) AND {_ALIVE}"
+        f"WHERE scope = $1 AND key = ANY({SPLIT % '$2'}) AND {_ALIVE}"
     )
     set: str = (
         f"INSERT INTO lamina.lamina_keyvalue VALUES ($1, $2, $3, {_ENDS % 4}) "

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 OLDEST: Final = 14
 """The first PostgreSQL that is served."""
+SEPARATOR: Final = "\x1f"
+"""Stands between texts that go as one: an array of them takes the driver three times as long."""
+SPLIT: Final = f"string_to_array(%s, chr({ord(SEPARATOR)}))"
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _OURS: Final = re.compile(r"\blamina\.|(?<=SCHEMA IF NOT EXISTS )lamina\b")
