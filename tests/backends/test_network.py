@@ -7,7 +7,8 @@ import datetime as dt
 import socket
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
@@ -215,3 +216,32 @@ async def test_a_peer_that_does_not_say_goodbye_is_left_soon(certificate: Path) 
     leaving.set()
     await thread
     listener.close()
+
+
+def test_a_cancellation_comes_out_of_tls_as_it_went_in(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(4) as threads:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+        def answer(one: socket.socket) -> None:
+            with one, suppress(OSError), context.wrap_socket(one, server_side=True) as secured:
+                secured.settimeout(5)
+                while secured.recv(65_536):
+                    secured.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threads.submit(answer, listener.accept()[0])
+
+        async def scenario() -> None:
+            async with pool(timeout=5, connect_timeout=5, connections=2) as client:
+                await client.get(url)
+                await client.get(url)
+
+        threads.submit(accept)
+        try:
+            assert sweep(scenario).finished == 0
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
