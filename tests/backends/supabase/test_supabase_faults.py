@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -73,29 +72,17 @@ async def media(project: Project, **options: Any) -> AsyncGenerator[Media, None]
         yield store
 
 
-def fault(victim: Supabase, project: Project, **told: Any) -> None:
-    """Let the next call of *project* fail as told."""
-    path = urlsplit(project.url).path
-    victim._control("POST", f"{path}/_control", [told])  # pyright: ignore[reportPrivateUsage]  # of one project
-
-
-def faults_left(victim: Supabase, project: Project) -> int:
-    path = urlsplit(project.url).path
-    told = json.loads(victim._control("GET", f"{path}/_control"))  # pyright: ignore[reportPrivateUsage]  # of one project
-    return int(told["faults"])
-
-
 async def test_a_server_that_is_killed_is_used_again_once_it_is_back(
     victim: Supabase, project: Project
 ) -> None:
     async with documents(project) as store, media(project) as files:
         await store.set("a", "text")
         await files.set("a", b"1")
-        fault(victim, project, hang=True, times=2)
+        project.control({"hang": True, "times": 2})
         calls: list[asyncio.Future[Any]]
         calls = [asyncio.ensure_future(store.get("a")), asyncio.ensure_future(files.head("a"))]
         async with asyncio.timeout(5):
-            while faults_left(victim, project):
+            while project.control()["faults"]:
                 await asyncio.sleep(0.01)
         await asyncio.to_thread(victim.kill)
         told = await asyncio.gather(*calls, return_exceptions=True)
@@ -204,7 +191,7 @@ async def test_what_a_gateway_or_the_database_answers(
     victim: Supabase, project: Project, told: Any, becomes: type[StorageError], wait: float | None
 ) -> None:
     async with documents(project) as store:
-        fault(victim, project, **told)
+        project.control(told)
         with pytest.raises(becomes) as caught:
             await store.get("a")
         if wait is not None:

@@ -10,12 +10,10 @@ import httpx
 import pytest
 from supabase_calls import SQL, Rest, error
 
-from lamina.testing.servers import Supabase
+from lamina.testing.servers import Project, ServerFailed, Supabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from lamina.testing.servers import Project
 
 pytestmark = pytest.mark.server
 
@@ -182,3 +180,27 @@ def _timed_out(server: Supabase, rest: Rest) -> None:
     server.postgres.run("ALTER ROLE service_role SET statement_timeout = '50ms'")
     assert error(rest.post("/rpc/nap", json={"seconds": 5})) == (500, "57014")
     server.postgres.run("ALTER ROLE service_role RESET statement_timeout")
+
+
+def test_each_project_has_its_own_faults(supabase: Supabase) -> None:
+    one, other = supabase.project(), supabase.project()
+    one.control({"preset": "pool", "times": 2})
+    answers: list[int] = []
+    for each in (one, other):
+        with Rest(each, each.service_key) as rest:
+            answers.append(rest.get("/").status_code)
+
+    assert answers == [504, 200]
+    assert one.control() == {"calls": {"GET /rest/v1/": 1}, "faults": 1}
+    one.forget()
+    assert one.control() == {"calls": {}, "faults": 0}
+    assert other.control()["calls"] == {"GET /rest/v1/": 1}
+    with pytest.raises(ServerFailed, match="refuses what it is told"):
+        one.control({"nope": 1})
+
+
+def test_faults_of_a_server_that_is_gone_cannot_be_set() -> None:
+    gone = Project("http://127.0.0.1:9/~p", "", "")
+
+    with pytest.raises(ServerFailed, match="does not answer"):
+        gone.control()

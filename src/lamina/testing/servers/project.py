@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from lamina.testing.servers.local import Local
 from lamina.testing.servers.postgres import Postgres
@@ -50,6 +52,24 @@ class Project:
     def key(self, role: str, *, expires: int = _EXPIRES) -> str:
         """Return a key for any role, valid until *expires*, in seconds since 1970."""
         return signed({"iss": "supabase", "role": role, "exp": expires}, self.jwt_secret)
+
+    def control(self, *faults: dict[str, Any]) -> dict[str, Any]:
+        """Add *faults* for its next calls; return how many are to come, and all calls so far.
+
+        The package ``lamina.testing.servers.supabase`` tells what a fault may be. Those of other
+        projects stay as they are.
+
+        Raises:
+            ServerFailed: There is no such fault, or no server.
+        """
+        if faults:
+            _asked(self.url, "POST", "/_control", [*faults])
+        told: dict[str, Any] = json.loads(_asked(self.url, "GET", "/_control"))
+        return told
+
+    def forget(self) -> None:
+        """Forget its faults that are still to come, and its calls so far."""
+        _asked(self.url, "DELETE", "/_control")
 
 
 class Supabase(Local):
@@ -110,34 +130,17 @@ class Supabase(Local):
         """
         name = f"p_{secrets.token_hex(8)}"
         told = {"name": name, "sql": sql.strip() or "SELECT"}
-        self._control("POST", "/_control/project", told)
+        _asked(self.url, "POST", "/_control/project", told)
         dsn = self.postgres.dsn_of(name)
         return Project(f"{self.url}/~{name}", dsn, self.jwt_secret)
 
     def control(self, *faults: dict[str, Any]) -> dict[str, Any]:
-        """Add *faults* for the next calls; return how many are to come, and all calls so far.
-
-        The package ``lamina.testing.servers.supabase`` tells what a fault may be.
-
-        Raises:
-            ServerFailed: There is no such fault.
-        """
-        if faults:
-            self._control("POST", "/_control", [*faults])
-        told: dict[str, Any] = json.loads(self._control("GET", "/_control"))
-        return told
+        """Do so for the default project; see `Project.control`."""
+        return self.default.control(*faults)
 
     def forget(self) -> None:
-        """Forget faults that are still to come, and the calls so far."""
-        self._control("DELETE", "/_control")
-
-    def _control(self, method: str, path: str, told: object = None) -> bytes:
-        body = None if told is None else json.dumps(told).encode()
-        status, answer = self._request(method, path, body)
-        if status >= 300:
-            msg = f"{self.name} refuses what it is told"
-            raise ServerFailed(msg, answer.decode(errors="replace"))
-        return answer
+        """Do so for the default project; see `Project.forget`."""
+        self.default.forget()
 
     def _prepare(self) -> None:
         if not self.postgres.running:
@@ -158,3 +161,23 @@ class Supabase(Local):
         if self._owns:
             self._owns = False
             self.postgres.stop()
+
+
+def _asked(url: str, method: str, path: str, told: object = None) -> bytes:
+    """Return the answer of the control API behind *url*, a project's or the server's."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30.0)
+    body = None if told is None else json.dumps(told)
+    try:
+        connection.request(method, parts.path + path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        status, text = answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        msg = "supabase does not answer"
+        raise ServerFailed(msg) from error
+    finally:
+        connection.close()
+    if status >= 300:
+        msg = "supabase refuses what it is told"
+        raise ServerFailed(msg, text.decode(errors="replace"))
+    return text
