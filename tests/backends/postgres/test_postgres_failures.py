@@ -250,6 +250,12 @@ async def the_database_only_reads(server: Postgres) -> None:
         await store.set("a", b"1")
 
 
+@row("another kind")
+async def the_only_server_is_no_standby(server: Postgres) -> None:
+    async with values(f"{server.database()}?target_session_attrs=standby"):
+        pass
+
+
 @row("unauthorized")
 async def the_password_is_wrong(server: Postgres) -> None:
     with Postgres() as other:

@@ -271,11 +271,10 @@ async def test_the_servers_clock_alone_decides_what_has_expired(postgres: Postgr
 async def test_writers_delete_what_has_expired(postgres: Postgres) -> None:
     url, name = postgres.database(), schema()
     async with values(url, schema=name) as store, session(url) as admin:
-        await store.set_many({f"old{place}": b"1" for place in range(100)}, ttl=0.001)
+        await store.set_many({f"old{place}": b"1" for place in range(3000)}, ttl=0.001)
         await store.bound.send(Append("l", (Json.of(1),), idempotency="once"))
         await admin.execute(f"UPDATE {name}.lamina_appends SET expires_at = 0")
-        for place in range(600):
-            await store.set(f"new{place}", b"1")
+        await store.set_many({f"new{place}": b"1" for place in range(600)})
         async with until() as more:
             while await admin.fetchval(f"SELECT count(*) FROM {name}.lamina_keyvalue") > 601:
                 more()

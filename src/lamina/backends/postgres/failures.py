@@ -10,6 +10,7 @@ from asyncpg.exceptions import (
     InterfaceError,
     InternalClientError,
     PostgresError,
+    TargetServerAttributeNotMatched,
 )
 
 from lamina.backends.failures import Failures, Row
@@ -72,6 +73,7 @@ FAILURES: Final = Failures(
     Row("deadlock", Unavailable, "two writes waited for each other: nothing written", sent="no"),
     Row("raced", Unavailable, "another write came between: nothing was written", sent="no"),
     Row("read only", Unavailable, "the server only reads, as a standby does", sent="no"),
+    Row("another kind", Unavailable, "no server is of the kind that the URL wants", sent="no"),
     Row("unauthorized", AuthError, "the user or the password is refused", sent="no"),
     Row("forbidden", AuthError, "the user may not do that: grant it the right", sent="no"),
     Row(
@@ -155,6 +157,8 @@ def failed(error: Exception, *, connecting: bool = False) -> StorageError:
     name, detail = _told(error)
     if connecting and type(error) is ConnectionError and "SSL" in str(error):
         name, detail = "no tls", ""
+    elif connecting and isinstance(error, TargetServerAttributeNotMatched):
+        name = "another kind"  # a standby that is not promoted yet, most often
     elif connecting and isinstance(error, OSError | PostgresError):
         name = _CONNECTING.get(name, name)
     elif connecting:

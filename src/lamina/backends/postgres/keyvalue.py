@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final, final
 
 from asyncpg.prepared_stmt import PreparedStatement
@@ -11,6 +10,7 @@ from lamina.backend import serves
 from lamina.backends.postgres.appends import Appends
 from lamina.backends.postgres.keyvalue_sql import Statements
 from lamina.backends.postgres.pool import Pool
+from lamina.backends.postgres.purging import Purging
 from lamina.backends.postgres.schema import SEPARATOR, Tables, check_schema, statements
 from lamina.domains.keyvalue import (
     Append,
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 _LONGEST_PAGE: Final = 10_000
 _AT_ONCE: Final = 8 * 2**20  # bytes of values in one statement, about
-_PURGE_EVERY: Final = 512  # writes, or
-_PURGE_AFTER: Final = 60.0  # seconds
-_PURGED: Final = 1_000  # rows at once
 _TRIES: Final = 20
 
 
@@ -86,8 +83,7 @@ class PostgresKeyValue(KeyValueBackend):
         self._sql = statements(Statements, schema)
         self._appends = Appends(self._pool, self._sql)
         self._run = self._pool.run
-        self._writes = 0
-        self._due = math.inf
+        self._purging = Purging(self._pool, self._sql)
 
     async def open(self) -> None:
         tables = Tables("keyvalue", 1, self.schema)
@@ -126,7 +122,7 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:
-        self._writing()
+        self._writing(len(op.items))
         values = dict(op.items)  # the last of a key's; in one order, so that no two writers wait
         keys = sorted(values)  # for each other
         start = size = 0
@@ -216,20 +212,8 @@ class PostgresKeyValue(KeyValueBackend):
         del op
         await self._run(PreparedStatement.fetchval, self._sql.get, "", "")  # no key is empty
 
-    def _writing(self) -> None:
-        """Have a few expired rows deleted now and then, beside the calls."""
-        self._writes += 1
-        now = self.runtime.now()
-        if self._due == math.inf:  # the first
-            self._due = now + _PURGE_AFTER
-        elif self._writes >= _PURGE_EVERY or now >= self._due:
-            self._writes, self._due = 0, now + _PURGE_AFTER
-            if self.runtime.has_room():
-                self.runtime.spawn(self._purge(), "delete what has expired")
-
-    async def _purge(self) -> None:
-        await self._run(PreparedStatement.fetchval, self._sql.purge, _PURGED)
-        await self._run(PreparedStatement.fetchval, self._sql.purge_appends, _PURGED)
+    def _writing(self, rows: int = 1) -> None:
+        self._purging.written(rows, self.runtime)
 
 
 def _in_part(

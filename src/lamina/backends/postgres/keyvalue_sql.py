@@ -111,12 +111,12 @@ class Statements:
         "expires_at = excluded.expires_at"
     )
     purge: str = (
-        "DELETE FROM lamina.lamina_keyvalue WHERE ctid = ANY(ARRAY("
+        "WITH gone AS (DELETE FROM lamina.lamina_keyvalue WHERE ctid = ANY(ARRAY("
         f"SELECT ctid FROM lamina.lamina_keyvalue WHERE {_OVER} "
-        "LIMIT $1 FOR UPDATE SKIP LOCKED))"
+        "LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING true) SELECT count(*) FROM gone"
     )
     purge_appends: str = (
-        "DELETE FROM lamina.lamina_appends WHERE ctid = ANY(ARRAY("
+        "WITH gone AS (DELETE FROM lamina.lamina_appends WHERE ctid = ANY(ARRAY("
         f"SELECT ctid FROM lamina.lamina_appends WHERE {_OVER} "
-        "LIMIT $1 FOR UPDATE SKIP LOCKED))"
+        "LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING true) SELECT count(*) FROM gone"
     )
