@@ -359,6 +359,21 @@ async def test_what_other_tools_wrote_is_read_too(s3: S3) -> None:
         assert [each.key for each in await store.search("th")] == ["theirs"]
 
 
+async def test_what_no_key_can_name_is_not_listed(s3: S3) -> None:
+    """Each object that a listing tells can be read, and none is told twice."""
+    own = backend(s3)
+    async with Stack().over(own) as store:
+        client = own._client  # pyright: ignore[reportPrivateUsage]  # to write as others do
+        for name in ("%41", "50%.txt", "%-", "%.", "%s/acme/%42", "plain"):
+            await client.s3.put_object(Bucket=client.bucket, Key=name, Body=b"theirs")
+        await store.set("A", b"ours")
+        found = [info.key async for info in store.scan()]
+        assert sorted(found) == ["A", "plain"]
+        assert [info.key async for info in store.scoped("acme").scan()] == []
+        for key in found:
+            assert await store.get(key) is not None
+
+
 @pytest.mark.parametrize(
     "disguise", ["{}\n", 'x", "{}', "W/{}", " {}", "\u00e9{}", "{}" + "x" * 9000]
 )

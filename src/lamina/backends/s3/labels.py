@@ -94,7 +94,7 @@ class Label:
             return None
         try:
             told: object = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged() from error
         if not isinstance(told, dict):
             raise _damaged()
@@ -106,10 +106,11 @@ class Label:
         ):
             raise _damaged()
         key, type_, metadata, digest, token = texts
-        data = Json(metadata.encode()) if metadata else EMPTY
         try:
+            data = Json(metadata.encode()) if metadata else EMPTY
+            metadata_of(data)
             whole = base64.b64decode(key, validate=True).decode()
-        except ValueError as error:
+        except (ValueError, RecursionError, Invalid) as error:
             raise _damaged() from error
         return cls(whole, type_ or content_type, data, digest, moment, token)
 

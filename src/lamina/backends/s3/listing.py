@@ -76,4 +76,6 @@ async def _head(client: Client, names: Names, op: ListObjects, name: str) -> Inf
     if found is None:
         return None
     key = names.key(op.scope, name) or (found.label.key if found.label else "")
-    return found.info(key) if key and key.startswith(op.prefix) else None
+    if not key or not key.startswith(op.prefix) or names.name(op.scope, key) != name:
+        return None  # what something else wrote under a name that no key of ours has
+    return found.info(key)
