@@ -342,6 +342,15 @@ async def test_a_batch_that_is_refused_as_a_whole_is_sent_once() -> None:
             assert server.count == 2, name
 
 
+async def test_what_one_document_holds_is_refused_to_it_alone() -> None:
+    refused, done = Answer(400, told("22P05")), Answer(200, ["done"])
+    async with documents(refused, done, refused, done) as (store, server):
+        items = [Write(f"{place}", "text") for place in range(3)]
+        outcomes = await store.set_many(items, outcomes=True)
+        assert [isinstance(one, Failed) for one in outcomes] == [False, True, False]
+        assert server.count == 5
+
+
 async def test_a_batch_with_much_metadata_is_sent_in_portions() -> None:
     items = [Write(f"{place}", "", Json.of({"a": "x" * 100_000})) for place in range(10)]
 

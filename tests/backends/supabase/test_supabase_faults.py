@@ -15,7 +15,7 @@ import pytest
 
 from lamina.backends.supabase import SupabaseDocuments, SupabaseMedia
 from lamina.backends.supabase.sql import migration
-from lamina.domains.documents import Documents
+from lamina.domains.documents import Documents, Write
 from lamina.domains.media import PART, Begin, Media, PutPart
 from lamina.errors import (
     AuthError,
@@ -33,6 +33,7 @@ from lamina.errors import (
 from lamina.stack import Stack
 from lamina.testing.faults import FaultProxy
 from lamina.testing.servers import Project, Supabase
+from lamina.values import Failed, Json
 
 pytestmark = pytest.mark.server
 
@@ -329,6 +330,22 @@ async def test_one_of_many_versions_wins_and_versions_are_not_skipped(project: P
         found = await store.get("a")
         assert found is not None
         assert found.version == 52
+
+
+async def test_a_batch_is_written_in_order_and_around_what_is_refused(project: Project) -> None:
+    items = [
+        Write(f"{at % 7}", f"{at} " + "x" * 50_000 * (at % 2), Json.of({"at": at}))
+        for at in range(20)
+    ]
+    items[3] = Write("3", "no", Json(b"[1]"))
+    async with documents(project, timeout=10.0) as store:
+        await store.set("gone", "text", path="/taken")
+        items.append(Write("late", "text", path="/taken"))
+        told = await store.set_many(items, outcomes=True)
+        failed = {at: type(one.error) for at, one in enumerate(told) if isinstance(one, Failed)}
+        assert failed == {3: Invalid, 20: Conflict}
+        found = await store.get_many([f"{at}" for at in range(7)])
+        assert [one and one.metadata["at"] for one in found] == [14, 15, 16, 17, 18, 19, 13]
 
 
 async def test_an_upload_leaves_nothing_behind(victim: Supabase, project: Project) -> None:
