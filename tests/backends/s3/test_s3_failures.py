@@ -22,6 +22,7 @@ pytestmark = pytest.mark.server
 
 SECRET: Final = "a-secret-key-that-is-never-told"
 OK: Final = Answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+PART: Final = f"{'0' * 64}-etag"
 HEAD: Final = {
     "etag": '"e"',
     "last-modified": "Wed, 21 Oct 2015 07:28:00 GMT",
@@ -225,25 +226,43 @@ def test_every_row_is_produced() -> None:
     assert {*CODES, *TRANSPORT, *SCENARIOS} == {*FAILURES}
 
 
+ONCE: Final[dict[str, Callable[[Media], Awaitable[object]]]] = {
+    "set": lambda store: store.set("a", b"1"),
+    "set if absent": lambda store: store.set("a", b"1", if_absent=True),
+    "head": lambda store: store.head("a"),
+    "get": lambda store: store.get("a"),
+    "search": lambda store: store.search("a"),
+    "begin": lambda store: store.bound.send(Begin("a")),
+    "put part": lambda store: store.bound.send(PutPart("a", "0123456789abcdef-x", 1, b"1")),
+    "finish": lambda store: store.bound.send(Finish("a", "0123456789abcdef-x", (PART,))),
+    "abort": lambda store: store.bound.send(Abort("a", "0123456789abcdef-x")),
+    "delete": lambda store: store.delete("a"),
+    "url": lambda store: store.url("a"),
+    "check": lambda store: store.check(),
+}
+
+
 @pytest.mark.parametrize("step", [Reset(), Answer(500), Answer(503), told(503, "SlowDown"), Hang()])
 async def test_one_call_is_one_request(step: Step) -> None:
-    """Neither the client nor aiohttp beneath it sends again."""
-    async with media(*[step] * 9, timeout=0.2) as (store, server):
-        for call in (
-            store.set("a", b"1"),
-            store.set("a", b"1", if_absent=True),
-            store.head("a"),
-            store.get("a"),
-            store.search("a"),
-            store.bound.send(Begin("a")),
-            store.bound.send(PutPart("a", "0123456789abcdef-x", 1, b"1")),
-            store.bound.send(Abort("a", "0123456789abcdef-x")),
-            store.check(),
-        ):
+    """Neither the client nor aiohttp beneath it sends again, on a connection that was used."""
+    async with media(*[OK, step] * len(ONCE), timeout=0.2) as (store, server):
+        for name, ask in ONCE.items():
+            await store.check()
             before = server.count
             with pytest.raises(StorageError) as caught:
-                await call
-            assert server.count == before + 1, caught.value
+                await ask(store)
+            assert server.count == before + 1, (name, caught.value)
+
+
+@pytest.mark.parametrize("step", [Reset(), Answer(500), Hang()])
+async def test_what_takes_two_requests_sends_its_last_once(step: Step) -> None:
+    there, parts = Answer(200, b"", {**HEAD, "content-length": "1"}), Answer(200, "<ListParts/>")
+    async with media(there, step, parts, step, timeout=0.2) as (store, server):
+        for name in ("delete", "abort"):
+            before = server.count
+            with pytest.raises(StorageError) as caught:
+                await ONCE[name](store)
+            assert (server.count, caught.value.sent) == (before + 2, "maybe")
 
 
 async def test_a_lost_connection_that_was_kept_alive_is_not_used_to_send_twice() -> None:
@@ -276,10 +295,10 @@ async def test_a_conflict_with_its_own_first_try_is_settled() -> None:
 
 @pytest.mark.parametrize("first", [told(404, "NoSuchUpload"), told(412, "PreconditionFailed")])
 async def test_finishing_again_tells_what_the_first_time_made(first: Answer) -> None:
-    upload, part = "0123456789abcdef-id", f"{'0' * 64}-etag"
+    upload = "0123456789abcdef-id"
     mine = {**HEAD, "content-length": "5", "x-amz-meta-lamina": '{"u":"0123456789abcdef"}'}
     others = {**mine, "x-amz-meta-lamina": '{"u":"fedcba9876543210"}'}
-    finish = Finish("a", upload, (part,), if_absent=True)
+    finish = Finish("a", upload, (PART,), if_absent=True)
     head = Answer(200, b"", mine)
     async with media(first, head, first, Answer(200, b"", others)) as (store, _):
         assert (await store.bound.send(finish)).size == 5
@@ -351,13 +370,12 @@ PAGE: Final = "<html><h1>Welcome</h1></html>"
 
 @pytest.mark.parametrize("page", [Answer(200), Answer(200, PAGE, {"content-type": "text/html"})])
 async def test_a_200_that_tells_nothing_is_no_success(page: Answer) -> None:
-    part = f"{'0' * 64}-etag"
     async with media(*[page] * 6) as (store, server):
         for call in (
             store.set("a", b"1"),
             store.bound.send(Begin("a")),
             store.bound.send(PutPart("a", "0123456789abcdef-x", 1, b"1")),
-            store.bound.send(Finish("a", "0123456789abcdef-x", (part,))),
+            store.bound.send(Finish("a", "0123456789abcdef-x", (PART,))),
             store.search("a"),
             store.get("a"),
         ):
@@ -374,10 +392,9 @@ async def test_a_page_is_no_deletion() -> None:
 
 
 async def test_a_failure_within_a_200_is_no_success() -> None:
-    part = f"{'0' * 64}-etag"
     async with media(told(200, "InternalError")) as (store, server):
         with pytest.raises(Unavailable) as caught:
-            await store.bound.send(Finish("a", "0123456789abcdef-x", (part,)))
+            await store.bound.send(Finish("a", "0123456789abcdef-x", (PART,)))
         assert (caught.value.sent, server.count) == ("maybe", 2)
 
 
