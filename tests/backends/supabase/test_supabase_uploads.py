@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,12 +46,6 @@ async def begun(store: Media, *parts: bytes) -> tuple[str, tuple[str, ...]]:
         for number, data in enumerate(parts, 1)
     ]
     return upload, tuple(etags)
-
-
-def play(supabase: Supabase, project: Project, *faults: dict[str, Any]) -> None:
-    """Let the next calls of *project* fail as told, none if nothing is."""
-    path = f"{urlsplit(project.url).path}/_control"
-    supabase._control("POST" if faults else "DELETE", path, [*faults])  # pyright: ignore[reportPrivateUsage]  # of one project
 
 
 def left(supabase: Supabase, project: Project) -> int:
@@ -109,12 +102,12 @@ async def test_an_upload_cancelled_while_it_is_finished_leaves_the_old_object(
         await store.set("a", b"old")
         upload, etags = await begun(store, *(b"%d" % at * 100_000 for at in range(4)))
         fault = {"path": "/storage/v1/object/media/", "method": "GET", "delay": 0.2, "times": 9}
-        play(supabase, project, fault)
+        project.control(fault)
         finishing = asyncio.ensure_future(store.bound.send(Finish("a", upload, etags)))
         await asyncio.sleep(0.5)
         finishing.cancel()
         await asyncio.wait({finishing})
-        play(supabase, project)
+        project.forget()
 
         assert finishing.cancelled()
         assert await store.get("a") == b"old"
@@ -132,7 +125,7 @@ async def test_finishing_again_removes_what_the_first_try_left(
             {"method": "DELETE", "delay": 0.01},
             {"method": "DELETE", "preset": "gateway"},
         ]
-        play(supabase, project, *faults)
+        project.control(*faults)
         with pytest.raises(Unavailable) as caught:
             await store.bound.send(Finish("a", upload, etags))
         assert caught.value.sent == "maybe"
