@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from lamina.testing.servers.upstash.filtering import condition
 from lamina.testing.servers.upstash.filtering.globs import compiled
+from lamina.testing.servers.upstash.filtering.paths import MISSING, found_at, steps
 from lamina.testing.servers.upstash.reading import parsed
 from lamina.testing.servers.upstash.record import Include, Record, numbers
 from lamina.testing.servers.upstash.refusals import Refused
@@ -58,6 +60,36 @@ def globbed(pattern: str, text: str) -> bool:
 @given(st.text("ab*?.", max_size=7), st.text("ab.", max_size=7))
 def test_globs_match_what_they_should(pattern: str, text: str) -> None:
     assert (compiled(pattern).match(text) is not None) is globbed(pattern, text)
+
+
+NESTED = {"a": {"b": [1, [2, {"a": 3}], "x"], "c]": 4}, "b": "y", "a-1": [], "d#": [True]}
+PATHS = st.text("abcd.[]#-012", min_size=1, max_size=9).map(lambda rest: f"a{rest}")
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    PATHS | st.lists(st.sampled_from(["a", "b", ".b", ".a", "[1]", "[#-1]", "[0]"])).map("".join)
+)
+def test_paths_lead_where_sqlite_says(path: str) -> None:
+    if not path[:1].isalpha():
+        return  # the language has no such names
+    document = json.dumps(NESTED)
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            query = "SELECT json_type(?1, ?2), json_extract(?1, ?2)"
+            kind, value = database.execute(query, (document, f"$.{path}")).fetchone()
+        except sqlite3.OperationalError:
+            assert steps(path) is None
+            return
+
+    way = steps(path)
+    if way is None:  # SQLite looks no further once nothing is there
+        assert kind is None
+        return
+    found = found_at(NESTED, way)
+    assert (found is MISSING) is (kind is None)
+    if isinstance(found, str | int):
+        assert found == value
 
 
 @settings(max_examples=200, deadline=None)

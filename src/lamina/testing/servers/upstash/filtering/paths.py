@@ -1,4 +1,4 @@
-"""Find what a filter's identifier names: ``a.b[0]``, ``a[#-1]``."""
+"""Find what a filter's identifier names: ``a.b[0]``, ``a[#-1]``; by the rules of SQLite's paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Step: TypeAlias = str | int
 MISSING: Final = object()
 """What is found where nothing is."""
 
-_STEP: Final = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]|\[#(-[0-9]+)?\]")
+_STEP: Final = re.compile(r"(?:^|\.)([^.\[]+)|\[([0-9]+)\]|\[#(-[0-9]+)?\]")
 
 
 def steps(path: str) -> tuple[Step, ...] | None:
