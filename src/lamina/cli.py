@@ -56,7 +56,8 @@ and from another shell:
 
 The servers are redis, postgres, s3, upstash and supabase; all run when none is named, until
 Ctrl-C. The environment to use goes to standard output, everything else to standard error.
-They need pip install 'lamina[servers]'.
+They need pip install 'lamina[servers]'. More switches of single servers are told by
+  python -m lamina.testing.servers.supabase --help
 """
 
 

@@ -53,10 +53,15 @@ class Server:
         self._faults: dict[str, Faults] = {}
 
     async def open(self) -> None:
-        """Prepare the default project."""
+        """Prepare the default project.
+
+        Raises:
+            ScriptFailed: A file of SQL fails, in one line.
+            Down: The database does not answer.
+        """
         await self.projects.get()
         for file in self.options.sql:
-            await self.projects.run("", file.read_text())
+            await self.projects.run_file(file)
 
     async def close(self) -> None:
         await self.projects.close()
@@ -76,9 +81,12 @@ class Server:
         if path.startswith("/_control"):
             return await control.answer(self.projects, faults, request, path)
         fault = faults.next(request.method, path)
-        if fault is None:
-            return await self._carry_out(request, name, path)
-        return await self._faulty(fault, request, name, path)
+        try:
+            if fault is None:
+                return await self._carry_out(request, name, path)
+            return await self._faulty(fault, request, name, path)
+        except ConnectionResetError:
+            return web.Response(status=400)  # to a caller who is gone
 
     async def _faulty(
         self, fault: Fault, request: web.Request, name: str, path: str

@@ -15,6 +15,7 @@ _HTML: Final = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     b"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
 )
+_BROKEN: Final = {*"\r\n\0"}
 _NAMES: Final = {
     *("times", "path", "method", "status", "headers", "body", "preset"),
     *("delay", "hang", "reset"),
@@ -114,5 +115,9 @@ def _answer(told: dict[str, Any]) -> Answer | None:
     body = told.get("body", "")
     sent = body.encode() if isinstance(body, str) else _json(body)
     kind = "text/plain" if isinstance(body, str) else "application/json; charset=utf-8"
-    headers = {"Content-Type": kind, **object_of(told.get("headers"))}
-    return Answer(int(told["status"]), sent, headers)
+    more = {name: str(value) for name, value in object_of(told.get("headers")).items()}
+    status = int(told["status"])
+    if not 200 <= status <= 599 or any(_BROKEN & {*name, *value} for name, value in more.items()):
+        msg = "status is from 200 to 599, and a header is one line"
+        raise ValueError(msg)
+    return Answer(status, sent, {"Content-Type": kind, **more})

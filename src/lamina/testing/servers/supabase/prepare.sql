@@ -111,6 +111,14 @@ AS $$ SELECT (string_to_array(name, '/'))[array_length(string_to_array(name, '/'
 CREATE OR REPLACE FUNCTION storage.extension(name text) RETURNS text LANGUAGE sql IMMUTABLE
 AS $$ SELECT reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
+CREATE TABLE IF NOT EXISTS _supabase.scripts (digest text PRIMARY KEY);
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'supabase_realtime') THEN
+        CREATE PUBLICATION supabase_realtime;
+    END IF;
+END $$;
+
 -- Every change of the schema moves this on, so that no answer rests on an old one.
 CREATE SEQUENCE IF NOT EXISTS _supabase.changes;
 CREATE OR REPLACE FUNCTION _supabase.changed() RETURNS event_trigger LANGUAGE plpgsql

@@ -13,6 +13,7 @@ import asyncpg
 
 from lamina.testing.servers.supabase.connections import Connections, Down
 from lamina.testing.servers.supabase.rest.catalogue import Catalogue
+from lamina.testing.servers.supabase.scripts import run_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,18 @@ class Projects:
         """Run SQL in a project; `asyncpg.PostgresError` if it fails."""
         await self.get(name)
         await self._run(self._dsn(name), sql)
+
+    async def run_file(self, file: Path) -> None:
+        """Run a file of SQL in the default project, unless that was done already.
+
+        Raises:
+            ScriptFailed: It fails.
+        """
+        connection = await self._connect(self._dsn(""))
+        try:
+            await run_once(connection, file)
+        finally:
+            await connection.close()
 
     async def close(self) -> None:
         for project in self._ready.values():

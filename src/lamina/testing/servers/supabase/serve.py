@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from lamina.testing.servers.supabase.connections import Down
 from lamina.testing.servers.supabase.options import parse
+from lamina.testing.servers.supabase.scripts import ScriptFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +23,21 @@ _LONGEST: Final = 50 * 1024
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM; return 0."""
+    """Serve as *argv* says (without a program's name) until SIGINT or SIGTERM; return 0.
+
+    What keeps it from starting is told in one line, and 1 is returned.
+    """
     options = parse(argv)
     with contextlib.ExitStack() as stack:
         if options.database is None:
             from lamina.testing.servers.postgres import Postgres
 
             options = replace(options, database=stack.enter_context(Postgres()).dsn)
-        asyncio.run(_serve(options))
+        try:
+            asyncio.run(_serve(options))
+        except (ScriptFailed, Down, OSError) as error:
+            print(f"supabase: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            return 1
     return 0
 
 

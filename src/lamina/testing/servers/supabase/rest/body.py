@@ -48,7 +48,7 @@ def _from_json(body: bytes, columns: tuple[str, ...] | None) -> Payload:
         text = body.decode()
         if columns is not None:
             return Payload(text, columns)  # PostgreSQL reads it, or tells what is wrong
-        told: object = json.loads(text, parse_constant=_refuse)
+        told: object = json.loads(text, parse_constant=_refuse, parse_int=len)  # of any length
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
     rows = [told] if isinstance(told, dict) else list_of(told)

@@ -147,7 +147,7 @@ def arguments(work: Work) -> dict[str, Any]:
     if kind not in {"", "application/json"} or not work.call.body.strip():
         return {}
     try:
-        told: object = json.loads(work.call.body.decode())
+        told: object = json.loads(work.call.body.decode(), parse_int=len)  # only names count
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
     return object_of(told)

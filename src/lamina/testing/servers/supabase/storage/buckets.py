@@ -53,7 +53,7 @@ async def create(place: Place) -> dict[str, Any]:
             "INSERT INTO storage.buckets"
             " (id, name, public, file_size_limit, allowed_mime_types, owner_id)"
             " VALUES ($1, $2, $3, $4, $5, $6)",
-            *(identity, name, bool(told.get("public", False)), _size(told), _types(told)),
+            *(identity, name, bool(_public(told)), _size(told), _types(told)),
             who.claims.get("sub"),
         )
     return {"name": identity}
@@ -68,7 +68,7 @@ async def update(place: Place) -> dict[str, Any]:
             " file_size_limit = CASE WHEN $3 THEN $4 ELSE file_size_limit END,"
             " allowed_mime_types = CASE WHEN $5 THEN $6 ELSE allowed_mime_types END,"
             " updated_at = now() WHERE id = $1 RETURNING id",
-            *(place.path[1], told.get("public"), "file_size_limit" in told, _size(told)),
+            *(place.path[1], _public(told), "file_size_limit" in told, _size(told)),
             *("allowed_mime_types" in told, _types(told)),
         )
     if done is None:
@@ -112,6 +112,14 @@ async def delete(place: Place) -> dict[str, Any]:
     if done is None:
         raise problems.no_bucket()
     return {"message": "Successfully deleted"}
+
+
+def _public(told: dict[str, Any]) -> bool | None:
+    given = told.get("public")
+    given = {"true": True, "false": False}.get(given) if isinstance(given, str) else given
+    if not isinstance(given, bool) and told.get("public") is not None:
+        raise problems.invalid("body/public must be boolean")
+    return given
 
 
 def _size(told: dict[str, Any]) -> int | None:

@@ -54,8 +54,9 @@ async def answer(
     try:
         if request.method in {"GET", "HEAD"} and parts[0] == "object" and len(parts) > 2:
             return await _shown(place)
+        asked = "GET" if request.method == "HEAD" else request.method
         for (method, pattern), run in _JSON.items():
-            if method == request.method and _fits(pattern.split("/"), parts):
+            if method == asked and _fits(pattern.split("/"), parts):
                 return web.json_response(await run(place), headers=_ANYWHERE, dumps=_dumps)
         message = f"Route {request.method}:{request.path} not found"
         told = {"message": message, "error": "Not Found", "statusCode": 404}

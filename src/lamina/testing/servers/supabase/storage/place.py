@@ -104,7 +104,7 @@ class Place:
         """Return the body, a JSON object."""
         try:
             told: object = json.loads(await self.request.text() or "{}")
-        except (ValueError, RecursionError) as error:
+        except (ValueError, LookupError, RecursionError) as error:
             raise problems.invalid("Body is not valid JSON") from error
         found = object_of(told)
         if not found and told != {}:

@@ -33,11 +33,13 @@ def _signed(place: Place, seconds: float, **claims: Any) -> str:
     return jwt.encode(told, place.options.jwt_secret, algorithm="HS256")
 
 
-def _seconds(told: dict[str, Any]) -> float:
+def _seconds(told: dict[str, Any]) -> int:
+    if told.get("expiresIn") is None:
+        raise problems.invalid("body must have required property 'expiresIn'")
     try:
-        seconds = float(told["expiresIn"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise problems.invalid("body must have required property 'expiresIn'") from error
+        seconds = int(told["expiresIn"])
+    except (ValueError, TypeError, OverflowError) as error:
+        raise problems.invalid("body/expiresIn must be integer") from error
     if seconds < 1:
         raise problems.invalid("body/expiresIn must be >= 1")
     return seconds

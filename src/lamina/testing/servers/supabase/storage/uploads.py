@@ -130,7 +130,11 @@ async def _receive(place: Place, file: Path, most: int, types: list[str] | None)
         _check_type(got.type, types)
         await _write(got, file, request.content.iter_chunked(_CHUNK), most)
         return got
-    await _receive_form(place, got, file, most, types)
+    try:
+        await _receive_form(place, got, file, most, types)
+    except (ValueError, LookupError, AssertionError) as error:  # what the reader of forms raises
+        message = "Body is no valid multipart form"
+        raise problems.invalid(message) from error
     return got
 
 
