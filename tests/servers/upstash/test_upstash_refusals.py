@@ -241,6 +241,19 @@ def test_limits_of_counts(dense: Wire) -> None:
     assert dense.ok("range", {"limit": 1000})["nextCursor"] == "1000"
 
 
+def test_a_filter_takes_so_many_values_after_in(dense: Wire, control: Control) -> None:
+    dense.ok("upsert", {"id": "a", "vector": [1, 2], "metadata": {"n": 7}})
+
+    def asked(count: int) -> dict[str, Any]:
+        values = ", ".join(map(str, range(count)))
+        return {"vector": [1, 2], "filter": f"n IN ({values}) AND n = 7"}
+
+    assert dense.ids("query", asked(999)) == ["a"]
+    assert dense.refused("query", asked(1000))[0] == 422
+    control(limits=None)
+    assert dense.ids("query", asked(5000)) == ["a"]
+
+
 def test_limits_of_sizes(wire: Open) -> None:
     dense, sparse = wire("dense"), wire("sparse")
     base = {"id": "a", "vector": [1, 2]}

@@ -38,6 +38,8 @@ class Limits:
     max_namespace: int = NO_LIMIT
     max_filter: int = NO_LIMIT
     """Characters; the service's own limits are unknown."""
+    max_in: int = 999
+    """Values after one IN of a filter; the service was seen to refuse 1000."""
     max_queries_per_second: int = NO_LIMIT
     max_updates_per_second: int = NO_LIMIT
     max_queries_per_day: int = NO_LIMIT

@@ -65,7 +65,8 @@ def filtered(asked: Asked, fields: Fields) -> Condition | None:
     if not text:
         return None
     asked.limits.check_count("characters of a filter", len(text), "max_filter")
-    return condition(text, missing_matches_not=asked.options.missing_matches_not)
+    switch = asked.options.missing_matches_not
+    return condition(text, missing_matches_not=switch, most_in=asked.limits.max_in)
 
 
 def nearest(asked: Asked, space: Namespace, wanted: Question, top_k: int) -> list[Hit]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 from lamina.testing.servers.upstash.filtering import meaning
 from lamina.testing.servers.upstash.filtering.lexer import Token, tokens, wrong
 from lamina.testing.servers.upstash.filtering.paths import steps
+from lamina.testing.servers.upstash.limits import NO_LIMIT
+from lamina.testing.servers.upstash.refusals import too_much
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,19 +32,22 @@ _RESERVED: Final = ("AND", "OR", "NOT", "GLOB", "IN", "CONTAINS")
 _LITERALS: Final = ("STRING", "NUMBER", "BOOLEAN")
 
 
-def condition(text: str, *, missing_matches_not: bool = False) -> Condition:
+def condition(
+    text: str, *, missing_matches_not: bool = False, most_in: int = NO_LIMIT
+) -> Condition:
     """Return what *text* says; whether NOT GLOB, NOT IN, NOT CONTAINS hold for a missing field.
 
     Raises:
-        Refused: It is no filter.
+        Refused: It is no filter, or has more than *most_in* values after one IN.
     """
-    return _Parser(text, missing_matches_not=missing_matches_not).whole()
+    return _Parser(text, most_in, missing_matches_not=missing_matches_not).whole()
 
 
 @final
 class _Parser:
-    def __init__(self, text: str, *, missing_matches_not: bool) -> None:
+    def __init__(self, text: str, most_in: int, *, missing_matches_not: bool) -> None:
         self._text = text
+        self._most_in = most_in
         self._missing = missing_matches_not
         self._tokens = tokens(text)
         self._now = next(self._tokens)
@@ -107,6 +112,9 @@ class _Parser:
             self._take()
             parts.append(meaning.equals(path, self._literal(), negated=negated))
         self._expect(")")
+        if len(parts) > self._most_in:
+            what = "values after IN"
+            raise too_much(what, len(parts), self._most_in)
         return join(parts)
 
     def _group(self) -> Condition:
