@@ -300,6 +300,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(
     async with values(url, connections=1) as store, session(url) as admin:
         await store.set("a", b"1")
         first = await admin.fetchval(query)
+        monkeypatch.setattr(connections, "_STALE", 0.0)
         assert await store.get("a") == b"1"
         assert await admin.fetchval(query) == first
         monkeypatch.setattr(connections, "_OLD", 0.0)

@@ -106,11 +106,11 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
-        keys = SEPARATOR.join(op.keys)
-        if keys.count(SEPARATOR) < len(op.keys):  # no key holds one
-            found = await self._run(PreparedStatement.fetch, self._sql.get_joined, op.scope, keys)
-        else:
-            found = await self._run(PreparedStatement.fetch, self._sql.get_many, op.scope, op.keys)
+        keys: str | tuple[str, ...] = SEPARATOR.join(op.keys)
+        query = self._sql.get_joined
+        if keys.count(SEPARATOR) >= len(op.keys):  # a key holds one, or there are no keys
+            query, keys = self._sql.get_many, op.keys
+        found: list[Any] = await self._run(PreparedStatement.fetch, query, op.scope, keys)
         values: dict[str, bytes] = dict(found)
         return tuple(map(Done, map(values.get, op.keys)))
 
