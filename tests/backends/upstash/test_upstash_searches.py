@@ -114,6 +114,13 @@ async def test_more_than_a_request_gives_is_found_by_several(own: Upstash) -> No
         await until(lambda: counts(own).get("resumable-query-end") == 2)
 
 
+async def test_more_values_than_the_service_takes_are_looked_for_all_the_same(own: Upstash) -> None:
+    async with filled(own, 30) as store:
+        found = await store.search(QUERY, top_k=5, filter=F.n.is_in(range(7, 2007)))
+
+    assert [match.id for match in found] == [f"v{n:04}" for n in range(7, 12)]
+
+
 async def test_a_search_that_finds_enough_is_one_request(own: Upstash) -> None:
     async with filled(own, 50) as store:
         await store.search(QUERY, top_k=5)

@@ -25,6 +25,7 @@ _LARGEST: Final = 2**53
 _DIGITS: Final = 40
 _DEEPEST: Final = 20
 _LONGEST: Final = 16_384
+_MOST_VALUES: Final = 500  # after one IN; the service refuses 1,000, and does not say from when
 
 
 class Clause(NamedTuple):
@@ -106,7 +107,7 @@ def _told(where: Compare | OneOf | Contains) -> Clause:
         return _NONE
     literals = [literal for literal in map(_literal, values) if literal is not None]
     sign = _sign(where)
-    if sign is None or len(literals) < len(values):
+    if sign is None or len(literals) < len(values) or len(values) > _MOST_VALUES:
         return Clause(f"HAS FIELD {where.field}", exact=False)
     told = f"({', '.join(literals)})" if sign == "IN" else literals[0]
     return Clause(f"{where.field} {sign} {told}", exact=sign != "!=" and _are_words(values))
