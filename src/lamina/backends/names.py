@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NARROW: Final = re.compile(r"[A-Za-z0-9_-]")
 _DIGEST: Final = 64
+_ASCII: Final = 128
 _SCOPE: Final = 200
 """Bytes of a scope's name, above which it is a digest."""
 
@@ -38,11 +39,12 @@ class Names:
         self, mark: str, plain: Callable[[str], bool], *, longest: int, before: str = ""
     ) -> None:
         self._mark = mark
-        self._plain = plain
         self._longest = longest
         self._before = before
         self._cut = f"{mark}-"
         self._holder = f"{mark}."
+        self._narrow = _Written(mark, lambda char: _NARROW.fullmatch(char) is not None)
+        self._written = _Written(mark, lambda char: char == "/" or plain(char))
         self._escaped = re.compile(f"(?:{re.escape(mark)}[0-9A-F]{{2}})+")
 
     def kept(self, what: str) -> str:
@@ -53,7 +55,7 @@ class Names:
         """Return with what the names of all objects of a *scope* begin."""
         if not scope:
             return self._before
-        told = self._escape(scope, lambda char: _NARROW.fullmatch(char) is not None)
+        told = scope.translate(self._narrow)
         if len(told) > _SCOPE:
             told = f"{self._cut}{sha256(scope.encode()).hexdigest()}"
         return f"{self.kept('s')}{told}/"
@@ -61,7 +63,7 @@ class Names:
     def name(self, scope: str, key: str) -> str:
         """Return the name of the object under *key*."""
         begin = self.begin(scope)
-        whole = "/".join(map(self._held, self._escape(key, self._taken).split("/")))
+        whole = "/".join(map(self._held, key.translate(self._written).split("/")))
         if len(whole.encode()) > self._longest - len(begin.encode()):
             digest = sha256(key.encode()).hexdigest()
             whole = f"{self._head(whole, self._longest - len(begin.encode()))}{self._cut}{digest}"
@@ -70,7 +72,7 @@ class Names:
     def stem(self, scope: str, prefix: str) -> str:
         """Return with what the names of all keys with *prefix* begin; others may, too."""
         begin = self.begin(scope)
-        *whole, last = self._escape(prefix, self._taken).split("/")
+        *whole, last = prefix.translate(self._written).split("/")
         told = "/".join((*map(self._held, whole), self._head(last, _SEGMENT)))
         return begin + self._head(told, self._longest - len(begin.encode()))
 
@@ -84,16 +86,6 @@ class Names:
     def _unescaped(self, found: re.Match[str]) -> str:
         return bytes.fromhex(found[0].replace(self._mark, "")).decode(errors="replace")
 
-    def _taken(self, char: str) -> bool:
-        return char == "/" or self._plain(char)
-
-    def _escape(self, text: str, plain: Callable[[str], bool]) -> str:
-        mark = self._mark
-        return "".join(
-            char if plain(char) else "".join(f"{mark}{byte:02X}" for byte in char.encode())
-            for char in text
-        )
-
     def _held(self, segment: str) -> str:
         if segment in {"", ".", ".."}:
             return segment + self._holder
@@ -106,3 +98,22 @@ class Names:
         """Return as much of *whole* as what is cut to *longest* has: the same for all prefixes."""
         room = longest - len(self._cut) - _DIGEST
         return whole.encode()[:room].decode(errors="ignore")
+
+
+@final
+class _Written(dict[int, str]):
+    """How each character is written; those of ASCII are looked up once."""
+
+    def __init__(self, mark: str, plain: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._mark = mark
+        self._plain = plain
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        told = char
+        if not self._plain(char):
+            told = "".join(f"{self._mark}{byte:02X}" for byte in char.encode())
+        if code < _ASCII:
+            self[code] = told
+        return told

@@ -37,6 +37,7 @@ async def test_no_key_becomes_another_bucket_another_key_or_another_question() -
             await store.set(name, b"1")
             asked = server.requests[-1]
             assert asked.method == "PUT"
+            assert asked.headers["user-agent"].startswith("lamina aiobotocore/")
             place = urlsplit(asked.path)
             assert place.query == place.fragment == ""
             assert place.path.startswith("/media/")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, final
 
 from lamina.backends.s3.labels import Stored
@@ -187,6 +188,7 @@ class Client:
             request_checksum_calculation="when_required",  # we give ours, and look ourselves
             response_checksum_validation="when_required",
             parameter_validation=False,  # they are ours, and looking costs more than we do
+            user_agent=f"lamina aiobotocore/{version('aiobotocore')}",  # else built anew each time
             proxies={},
             http_session_cls=OnceSession,
         )

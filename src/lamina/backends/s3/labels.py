@@ -25,6 +25,7 @@ _ROOM: Final = 2048 - len(OURS)
 _TYPE: Final = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _ETAG: Final = re.compile(r"[!#-~]{1,200}")
 _UNKNOWN: Final = "application/octet-stream"
+_NONE: Final = metadata_of(EMPTY)
 
 
 @final
@@ -108,7 +109,8 @@ class Label:
         key, type_, metadata, digest, token = texts
         try:
             data = Json(metadata.encode()) if metadata else EMPTY
-            metadata_of(data)
+            if metadata:
+                metadata_of(data)
             whole = base64.b64decode(key, validate=True).decode()
         except (ValueError, RecursionError, Invalid) as error:
             raise _damaged() from error
@@ -146,7 +148,8 @@ class Stored:
         """Return it as the object under *key*."""
         label = self.label or Label(key, self.type)
         moment = self.modified if label.modified is None else label.modified
-        return Info(key, self.size, self.etag, label.type, metadata_of(label.metadata), moment)
+        told = _NONE if label.metadata is EMPTY else metadata_of(label.metadata)
+        return Info(key, self.size, self.etag, label.type, told, moment)
 
 
 def text_of(told: Any, field: str) -> str:
