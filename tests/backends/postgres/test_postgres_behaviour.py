@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import tracemalloc
 from typing import Any, Final
 
 import asyncpg
@@ -366,6 +367,19 @@ async def test_vectors_that_float32_could_not_measure_are_refused(postgres: Post
             await store.set("a", Vector.of([1.0] * 16_001))
         with pytest.raises(Invalid, match="the cursor is none"):
             await store.bound.send(NearestPage(Vector.of([1.0, 0.0]), cursor="x"))
+
+
+async def test_the_numbers_of_a_batch_are_not_unpacked_at_once(postgres: Postgres) -> None:
+    async with vectors(postgres.database(), dimension=2_001, timeout=20.0) as store:  # no index
+        items = [Upsert(f"v{at}", Vector.of([float(at + 1)] * 2_001)) for at in range(600)]
+        tracemalloc.start()
+        try:
+            await store.set_many(items)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 600 * 2_001 * 16  # a float in a list takes 32 bytes
+        assert (await store.info()).count == 600
 
 
 async def test_one_bad_record_does_not_hinder_others(postgres: Postgres) -> None:

@@ -53,14 +53,20 @@ async def write_documents(
     return _in_order(order, outcomes)
 
 
-async def write_each(pool: Pool, query: str, made: Sequence[Prepared]) -> tuple[Outcome[None], ...]:
-    """Write rows that do not depend on each other; tell of each what became of it."""
-    order = sorted(range(len(made)), key=lambda place: _key(made[place]))
+async def write_each(
+    pool: Pool,
+    query: str,
+    items: Sequence[T],
+    key: Callable[[T], Any],
+    make: Callable[[T], Prepared],
+) -> tuple[Outcome[None], ...]:
+    """Write rows that do not depend on each other, by *key*; tell of each what became of it."""
+    order = sorted(range(len(items)), key=lambda place: key(items[place]))
     outcomes: list[Outcome[None]] = []
     for start in range(0, len(order), _AT_ONCE):
         if not _gone(outcomes):
-            part = [made[place] for place in order[start : start + _AT_ONCE]]
-            outcomes += await _write(pool, query, part, _same)
+            part = [items[place] for place in order[start : start + _AT_ONCE]]
+            outcomes += await _write(pool, query, part, make)
     return _in_order(order, outcomes)
 
 
@@ -127,14 +133,6 @@ def _values(scope: str, op: Write) -> Prepared:
     except Invalid as error:
         return error
     return row(scope, op, metadata, indexed(op.content))
-
-
-def _same(item: Prepared) -> Prepared:
-    return item
-
-
-def _key(values: Prepared) -> Values:
-    return () if isinstance(values, StorageError) else values[:3]
 
 
 def _gone(outcomes: Sequence[Outcome[None]]) -> bool:

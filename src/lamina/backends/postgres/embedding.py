@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lamina.values import Vector
 
 Values: TypeAlias = tuple[Any, ...]
+Ready: TypeAlias = "tuple[Upsert, Vector]"
+_AT_ONCE: Final = 256  # records
 _SHORTEST: Final = 1e-15  # shorter or longer ones leave float32 when their numbers are squared
 _LONGEST: Final = 1e18
 
@@ -51,9 +54,13 @@ class Embedding:
         (made,) = await self._thread.run(embedded, self.embedder, [op.text])
         return made
 
-    async def written(self, ops: Sequence[Upsert]) -> list[Values | Invalid | Unsupported]:
-        """Return what is stored of each record, or why it cannot be."""
-        refused = [_refused(op) for op in ops]
+    async def written(self, ops: Sequence[Upsert]) -> list[Ready | Invalid | Unsupported]:
+        """Return each record with its vector, or why it cannot be stored."""
+        refused: list[Invalid | Unsupported | None] = []
+        for op in ops:
+            if len(refused) % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)  # others go on
+            refused.append(_refused(op))
         good = [op for op, why in zip(ops, refused, strict=True) if why is None]
         texts = [op.text for op in good if op.vector is None and op.text is not None]
         if texts:
@@ -62,10 +69,11 @@ class Embedding:
         vectors = [op.vector or next(made) for op in good]
         if vectors:
             await self._facts.fix(vectors[0].dimension)
-        values = iter([self._values(*pair) for pair in zip(good, vectors, strict=True)])
-        return [next(values) if why is None else why for why in refused]
+        ready = zip(good, vectors, strict=True)
+        return [next(ready) if why is None else why for why in refused]
 
-    def _values(self, op: Upsert, vector: Vector) -> Values | Invalid:
+    def values(self, op: Upsert, vector: Vector) -> Values | Invalid:
+        """Return what is stored of a record: 32 bytes for each number, so not of many at once."""
         try:
             self._facts.check(vector.dimension)
             metadata = stored(op.metadata)

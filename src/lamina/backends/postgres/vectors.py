@@ -12,7 +12,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from lamina.backend import serves
 from lamina.backends.postgres.bulk import write_each
 from lamina.backends.postgres.conditions import compiled
-from lamina.backends.postgres.embedding import Embedding
+from lamina.backends.postgres.embedding import Embedding, Ready, Values
 from lamina.backends.postgres.facts import Facts
 from lamina.backends.postgres.finding import Row
 from lamina.backends.postgres.nearest import Search
@@ -40,7 +40,7 @@ from lamina.domains.vectors import (
 )
 from lamina.domains.vectors.options import check_options
 from lamina.domains.vectors.pages import so_far
-from lamina.errors import StackError
+from lamina.errors import StackError, StorageError
 from lamina.threads import OneThread
 from lamina.values import Done, Failed, Outcome, Page, Vector
 
@@ -205,14 +205,21 @@ class PostgresVectors(VectorsBackend):
         if not ops:
             return ()
         made = await self._embedding.written(ops)
-        good = [values for values in made if isinstance(values, tuple)]
-        if len(good) == 1:  # its namespace is there, most often
-            status = await self._ask(Connection.execute, self._facts.sql.upsert, *good[0])
-            if status == "INSERT 0 1":
+        good = [one for one in made if isinstance(one, tuple)]
+        if len(good) == 1 and isinstance(values := self._values(good[0]), tuple):
+            status = await self._ask(Connection.execute, self._facts.sql.upsert, *values)
+            if status == "INSERT 0 1":  # its namespace is there, most often
                 return tuple(Done(None) if isinstance(one, tuple) else Failed(one) for one in made)
-        spaces = sorted({namespace for _, namespace, *_ in good})  # in one order: no deadlocks
+        spaces = sorted({op.namespace for op, _ in good})  # in one order: no deadlocks
         await self._ask(Connection.execute, self._facts.sql.make_spaces, ops[0].scope, spaces)
-        return await write_each(self._pool, self._facts.sql.upsert, made)
+        return await write_each(self._pool, self._facts.sql.upsert, made, _key, self._values)
+
+    def _values(self, one: Ready | StorageError) -> Values | StorageError:
+        return self._embedding.values(*one) if isinstance(one, tuple) else one
+
+
+def _key(one: Ready | StorageError) -> tuple[str, ...]:
+    return (one[0].namespace, one[0].id) if isinstance(one, tuple) else ()
 
 
 def _record(row: Row) -> Record:
