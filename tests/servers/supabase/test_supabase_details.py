@@ -135,3 +135,27 @@ def test_a_function_of_a_text_is_looked_for_if_one_is_sent(rest: Rest) -> None:
     assert told["message"] == "Could not find the function public.add in the schema cache"
     assert "with a single unnamed text parameter, but" in told["details"]
     assert told["hint"] is None
+
+
+def test_a_page_tells_its_place_with_its_parameters_in_order(rest: Rest) -> None:
+    place = rest.get("/bare?select=a&b=eq.a%20b&a=eq.1").headers["Content-Location"]
+
+    assert place == "/bare?a=eq.1&b=eq.a%20b&select=a"
+    assert rest.get("/bare").headers["Content-Location"] == "/bare"
+
+
+@pytest.mark.parametrize("query", ["a=in.()", "a=in.(   )", "b=in.(%22)"])
+def test_a_list_may_have_nothing_to_find(rest: Rest, query: str) -> None:
+    assert rest.get(f"/bare?{query}").json() == []
+
+
+def test_a_function_takes_the_first_of_many_and_the_last_of_one_name(rest: Rest) -> None:
+    assert rest.post("/rpc/add", json=[{"a": 1, "b": 1}, {"a": 9, "b": 9}]).json() == 2
+    assert rest.post("/rpc/add?columns=a", json={"a": 1, "z": 9}).json() == 3
+    assert rest.get("/rpc/add?a=7&a=1").json() == 3
+
+
+def test_a_filter_is_about_a_column_rather_than_about_rows_of_its_name(rest: Rest) -> None:
+    found = rest.get("/pet?select=name,owner_id(name)&owner_id=eq.2")
+
+    assert found.json() == [{"name": "Kit", "owner_id": {"name": "Bob, Jr. (x)"}}]

@@ -372,3 +372,11 @@ def test_an_upload_that_breaks_off_leaves_nothing(storage: Storage) -> None:
 
     assert storage.names("box") == []
     assert storage.put_up("box/x").status_code == 200
+
+
+def test_an_object_that_is_there_is_told_by_its_own_code(storage: Storage) -> None:
+    storage.put_up("box/once")
+    answers = [storage.put_up("box/once"), storage.post("/object/upload/sign/box/once")]
+
+    assert [refused(each) for each in answers] == [DUPLICATE] * 2
+    assert {each.json()["code"] for each in answers} == {"KeyAlreadyExists"}

@@ -34,6 +34,8 @@ SUMS: dict[str, Any] = {
         {"owner_id": 1, "count": 2},
         {"owner_id": 2, "count": 1},
     ],
+    "/pet?select=person!owner_id(name),count()&id=lt.3": [{"person": {"name": "Ann"}, "count": 2}],
+    "/pet?select=...person!owner_id(of:name),count()&id=lt.3": [{"of": "Ann", "count": 2}],
     "/person?select=name,pet!owner_id(id.count())&id=eq.1": [
         {"name": "Ann", "pet": [{"count": 2}]}
     ],

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import quoting, ranges
@@ -14,11 +14,18 @@ from lamina.testing.servers.supabase.rest.question import pairs
 from lamina.testing.servers.supabase.rest.reads import page
 from lamina.testing.servers.supabase.rest.refusal import invalid_body
 from lamina.testing.servers.supabase.rest.selection import Selection
-from lamina.testing.servers.supabase.shapes import object_of
+from lamina.testing.servers.supabase.shapes import list_of, object_of
 
 if TYPE_CHECKING:
     from lamina.testing.servers.supabase.rest.catalogue import Argument, Function
     from lamina.testing.servers.supabase.rest.work import Work
+
+
+_FIRST: Final = (
+    "CASE WHEN json_typeof($1::text::json) = 'array' THEN $1::text::json -> 0"
+    " ELSE $1::text::json END"
+)
+"""The object that was sent, or the first of those."""
 
 
 async def call(work: Work, function: Function, given: dict[str, Any] | None) -> Answer:
@@ -89,7 +96,7 @@ def _source(
     elif given and sent is not None:
         used = [each for each in function.arguments if each.name in given]
         typed = ", ".join(f"{quoting.name(each.name)} {each.type}" for each in used)
-        whence = f"json_to_record($1::text::json) AS pgrst_args ({typed}), LATERAL "
+        whence = f"json_to_record({_FIRST}) AS pgrst_args ({typed}), LATERAL "
         told = {each.name: f"pgrst_args.{quoting.name(each.name)}" for each in used}
         called += _passed(function, told)
         values = (sent,)
@@ -115,9 +122,8 @@ def _passed(function: Function, told: dict[str, str]) -> str:
 
 
 def _literal(value: str | list[str], argument: Argument, *, many: bool) -> str:
-    if isinstance(value, list):
-        return f"{quoting.array(value)}::{argument.type}"
-    return f"{quoting.array([value]) if many else quoting.value(value)}::{argument.type}"
+    values = value if isinstance(value, list) else [value]
+    return f"{quoting.array(values) if many else quoting.value(values[-1])}::{argument.type}"
 
 
 def _sent(work: Work) -> str | None:
@@ -150,7 +156,9 @@ def arguments(work: Work) -> dict[str, Any]:
         told: object = json.loads(work.call.body.decode(), parse_int=len)  # only names count
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
-    return object_of(told)
+    found = object_of(told) or object_of((list_of(told) or [None])[0])
+    columns = work.asked.columns
+    return found if columns is None else {name: found.get(name) for name in columns}
 
 
 def _repeated(told: list[tuple[str, str]]) -> dict[str, Any]:

@@ -61,21 +61,25 @@ def condition(source: Source, asked: Condition, embedded: Mapping[str, Source]) 
         told = (condition(source, each, embedded) for each in asked.members)
         members = f" {asked.joined.upper()} ".join(told)
         return f"{'NOT ' if asked.negated else ''}({members})"
-    if _is_embedded(asked, embedded):
+    if _is_embedded(source, asked, embedded):
         return _null(embedded[asked.field.name], asked)
     compared = _comparison(source, asked)
     return f"NOT {compared}" if asked.negated else compared
 
 
-def mentions(asked: Condition, embedded: Mapping[str, Source]) -> bool:
+def mentions(source: Source, asked: Condition, embedded: Mapping[str, Source]) -> bool:
     """Tell whether a condition is about rows inside."""
     if isinstance(asked, Tree):
-        return any(mentions(each, embedded) for each in asked.members)
-    return _is_embedded(asked, embedded)
+        return any(mentions(source, each, embedded) for each in asked.members)
+    return _is_embedded(source, asked, embedded)
 
 
-def _is_embedded(asked: Filter, embedded: Mapping[str, Source]) -> bool:
-    return not asked.field.path and asked.field.name in embedded
+def _is_embedded(source: Source, asked: Filter, embedded: Mapping[str, Source]) -> bool:
+    """Tell whether a filter is about rows inside, rather than about a column of the same name."""
+    if asked.field.path or asked.field.name not in embedded:
+        return False
+    about_null = asked.operator == "is" and asked.value == "NULL"
+    return about_null or source.column(asked.field.name) is None
 
 
 def _null(embedded: Source, asked: Filter) -> str:

@@ -146,6 +146,7 @@ def _known(operator: str, more: str | None) -> bool:
 
 def _list(scanner: Scanner) -> tuple[str, ...]:
     scanner.need("(")
+    scanner.spaces()
     found = [scanner.element()]
     while scanner.take(","):
         found.append(scanner.element())

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from lamina.testing.servers.supabase.message import Answer
 from lamina.testing.servers.supabase.rest import ranges
+from lamina.testing.servers.supabase.rest.question import pairs
 from lamina.testing.servers.supabase.rest.selection import Selection
 
 if TYPE_CHECKING:
@@ -50,7 +52,14 @@ def page(work: Work, outcome: Outcome, total: int | None) -> Answer:
     answer.headers.update(work.prefer.applied(*told))
     place = f"/{'rpc/' if work.call.path.startswith('rpc/') else ''}{work.name}"
     if work.call.method != "POST":
-        query = f"?{work.call.query}" if work.call.query else ""
+        query = _canonical(work.call.query)
         answer.headers["Content-Location"] = place + query
     answer.body = b"" if work.call.method == "HEAD" else outcome.body.encode()
     return outcome.onto(answer)
+
+
+def _canonical(raw: str) -> str:
+    """Return a query string with its parameters in the order of their names."""
+    told = sorted(pairs(raw), key=lambda pair: pair[0])
+    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in told)
+    return f"?{query}" if query else ""

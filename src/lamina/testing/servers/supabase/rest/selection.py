@@ -66,7 +66,8 @@ class Selection:
         """Return a select of one for each row, whatever order and limit."""
         row = self._row(source, table, self._asked.chosen, ())
         inner = "".join(join for join in row.joins if join.startswith(" INNER"))
-        joins = inner if not self._about_embeds(row) else "".join(row.joins)
+        about = any(mentions(source, each, row.embedded) for each in self._asked.top.conditions)
+        joins = "".join(row.joins) if about else inner
         conditions = self._conditions(source, row, self._asked.top.conditions)
         return f"SELECT 1 FROM {whence}{joins}{conditions}"
 
@@ -97,9 +98,6 @@ class Selection:
             + window(level.limit, level.offset)
         )
 
-    def _about_embeds(self, row: _Row) -> bool:
-        return any(mentions(each, row.embedded) for each in self._asked.top.conditions)
-
     def _conditions(
         self,
         source: Source,
@@ -119,6 +117,8 @@ class Selection:
                     row.groups.append(_plain(source, part))
             else:
                 self._embed(row, source, table, part, (*path, part.label))
+                if grouped and part.label not in row.many:
+                    row.groups.extend(_grouped(row.embedded[part.label].qualifier, part))
         if not row.columns and not path:
             row.columns.append("1" if not parts else "NULL")
         return row
@@ -152,6 +152,14 @@ def _whence(outer: Source, found: Relation) -> str:
         return quoting.names(found.within, found.target)
     function, row = found.call
     return f"{quoting.names(*function)}(({outer.qualifier}.*)::{quoting.names(*row)})"
+
+
+def _grouped(alias: str, part: Embed) -> list[str]:
+    """Return what rows are grouped by, if one row is inside each."""
+    if not part.spread:
+        return [f"{alias}.*"]
+    columns = [each for each in part.chosen if isinstance(each, Chosen)]
+    return [f"{alias}.{quoting.name(each.alias or each.field.name)}" for each in columns]
 
 
 def _embedded(alias: str, part: Embed, found: Relation) -> str:

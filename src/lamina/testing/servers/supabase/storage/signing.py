@@ -100,12 +100,14 @@ async def sign_upload(place: Place) -> dict[str, Any]:
     over = place.request.headers.get("x-upsert", "").lower() == "true"
     await place.bucket(bucket)
     async with place.transaction(who, undo=True) as connection:
-        conflict = "(bucket_id, name) DO UPDATE SET updated_at = now()" if over else ""
-        await connection.execute(
+        then = "UPDATE SET updated_at = now()" if over else "NOTHING"
+        done = await connection.fetchval(
             "INSERT INTO storage.objects (bucket_id, name) VALUES ($1, $2)"
-            + (f" ON CONFLICT {conflict}" if over else ""),
+            f" ON CONFLICT (bucket_id, name) DO {then} RETURNING 1",
             *(bucket, key),
         )
+    if done is None:
+        raise problems.object_exists()
     owner = who.claims.get("sub")
     url = f"{bucket}/{key}"
     token = _signed(place, _UPLOAD_SECONDS, url=url, upsert=over, owner=owner)

@@ -111,9 +111,6 @@ async def _put(
         query = "SELECT version FROM storage.objects WHERE bucket_id = $1 AND name = $2 FOR UPDATE"
         old = None if undo else await connection.fetchval(query, *row[:2])
         sql = _PUT + (_OVER if over else " ON CONFLICT (bucket_id, name) DO NOTHING")
-        if undo:
-            await connection.execute(_PUT + (_OVER if over else ""), *row)
-            return None, None
         found = await connection.fetchval(f"{sql} RETURNING id", *row)
     if found is None:
         raise problems.object_exists()
