@@ -20,6 +20,10 @@ from lamina.stack import Stack
 
 SECRET: Final = "sesame-street"
 EMBEDDER: Final = LexicalEmbedder()
+WAITING: Final = (
+    "SELECT pid FROM pg_stat_activity "
+    "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 _NUMBERS: Final = count()
 
 

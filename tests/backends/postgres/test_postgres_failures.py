@@ -15,6 +15,7 @@ import pytest
 from asyncpg.exceptions import PostgresError
 from postgres_places import (
     SECRET,
+    WAITING,
     documents,
     locked,
     schema,
@@ -33,10 +34,6 @@ from lamina.testing.servers import Postgres
 pytestmark = pytest.mark.server
 Scenario = Callable[[Postgres], Awaitable[object]]
 SCENARIOS: Final[dict[str, Scenario]] = {}
-WAITING: Final = (
-    "SELECT pid FROM pg_stat_activity "
-    "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-)
 
 
 def row(name: str) -> Callable[[Scenario], Scenario]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from asyncpg import Connection
+from asyncpg.exceptions import DeadlockDetectedError as Deadlock
 
 from lamina.backends.postgres.documents_sql import row
 from lamina.backends.postgres.written import indexed, stored
@@ -87,9 +88,11 @@ async def _write(
     try:
         async with pool.transaction() as connection:
             await connection.executemany(query, rows())
-    except (Conflict, Invalid):  # of one at least: nothing of them was written
-        return [await _write_one(pool, query, make(item)) for item in part]
     except StorageError as error:
+        if isinstance(error, Conflict | Invalid) or isinstance(error.__cause__, Deadlock):
+            # Nothing of them was written. One by one, each fails for itself, and none can wait for
+            # another that waits for it.
+            return [await _write_one(pool, query, make(item)) for item in part]
         return [Failed(refused.get(place, error)) for place in range(len(part))]
     done: Outcome[None] = Done(None)
     return [Failed(refused[at]) if at in refused else done for at in range(len(part))]
