@@ -380,3 +380,10 @@ def test_an_object_that_is_there_is_told_by_its_own_code(storage: Storage) -> No
 
     assert [refused(each) for each in answers] == [DUPLICATE] * 2
     assert {each.json()["code"] for each in answers} == {"KeyAlreadyExists"}
+
+
+def test_a_key_may_end_with_a_slash_but_not_be_one(storage: Storage) -> None:
+    assert storage.put_up("box/folder/").json()["Key"] == "box/folder/"
+    assert storage.get("/object/box/folder/").content == b"bytes"
+    assert refused(storage.put_up("box/"))[:3] == (400, "400", "InvalidKey")
+    assert storage.get("/bucket/").status_code == 200

@@ -194,7 +194,10 @@ def test_nulls_can_be_left_out(rest: Rest) -> None:
 
 
 def test_another_schema_is_asked_by_a_header(rest: Rest) -> None:
-    assert rest.get("/only", headers={"Accept-Profile": "side"}).json() == [{"id": 7}]
+    answer = rest.get("/only", headers={"Accept-Profile": "side"})
+
+    assert (answer.json(), answer.headers["Content-Profile"]) == ([{"id": 7}], "side")
+    assert rest.get("/person").headers["Content-Profile"] == "public"
 
 
 def test_hostile_names_and_values_stay_in_their_place(rest: Rest) -> None:

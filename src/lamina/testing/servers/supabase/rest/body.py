@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lamina.testing.servers.supabase.rest import quoting
 from lamina.testing.servers.supabase.rest.question import pairs
@@ -51,7 +51,8 @@ def _from_json(body: bytes, columns: tuple[str, ...] | None) -> Payload:
         told: object = json.loads(text, parse_constant=_refuse, parse_int=len)  # of any length
     except (ValueError, RecursionError) as error:
         raise invalid_body() from error
-    rows = [told] if isinstance(told, dict) else list_of(told)
+    whole: Any = told
+    rows: list[Any] = [whole] if isinstance(told, dict) else list_of(whole)
     if not rows:
         return Payload(text, (), empty=True)
     names = object_of(rows[0]).keys()

@@ -81,6 +81,8 @@ async def _within(project: Project, connection: Connection, call: Call, options:
         work = _work(connection.bare, schema, call, options)
         await _at_home(work)
         found = await _carry_out(work)
+        if len(schema.exposed) > 1:
+            found.headers["Content-Profile"] = work.within
         if work.prefer.get("tx") == "rollback":
             await transaction.rollback()
         else:

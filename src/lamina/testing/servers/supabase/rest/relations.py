@@ -73,10 +73,11 @@ def _fits(found: Relation, embed: Embed) -> bool:
 
 def _computed(schema: Schema, within: str, table: str, name: str) -> Relation | None:
     for each in schema.functions.get((within, name), []):
-        if each.row_of == (within, table) and each.table is not None:
+        row = (within, table)
+        if each.row_of == row and each.table is not None:
             there, target = each.table
             kind = "many-to-one" if each.one else "one-to-many"
-            call = (within, name), each.row_of
+            call = (within, name), row
             return Relation(table, target, kind, (), name, name, there, call=call)
     return None
 

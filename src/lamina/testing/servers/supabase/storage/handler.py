@@ -49,7 +49,7 @@ async def answer(
     project: Project, options: Options, request: web.Request, path: str
 ) -> web.StreamResponse:
     """Answer a call; *path* is behind ``/storage/v1``, as it was sent."""
-    parts = tuple(unquote(part) for part in path.strip("/").split("/"))
+    parts = _parts(path)
     place = Place(project, options, request, parts)
     try:
         if request.method in {"GET", "HEAD"} and parts[0] == "object" and len(parts) > 2:
@@ -63,6 +63,13 @@ async def answer(
         return web.json_response(told, status=404)
     except problems.Problem as problem:
         return _problem(request, problem)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Return the parts of a path; only the key of an object may end with a slash."""
+    parts = tuple(unquote(part) for part in path.lstrip("/").split("/"))
+    keyed = parts[0] == "object" and parts[1:2] not in {("list",), ("move",), ("copy",)}
+    return parts if keyed or len(parts) == 1 or parts[-1] else parts[:-1]
 
 
 def _dumps(told: object) -> str:
