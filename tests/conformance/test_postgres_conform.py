@@ -27,7 +27,7 @@ def database(postgres: Postgres) -> str:
 class OnPostgres:
     """Gives each backend a schema of its own, and moves the server's clock there."""
 
-    examples = 20
+    examples = 15
     sweep_points: int | None = 8
 
     @pytest.fixture(autouse=True)

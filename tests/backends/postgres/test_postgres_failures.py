@@ -414,6 +414,15 @@ async def test_a_pooler_is_understood(message: str, wanted: str, transient: bool
     assert (caught.value.transient, caught.value.sent) == (transient, "no")
 
 
+async def test_a_server_that_has_no_process_left_may_have_one_later() -> None:
+    answer = b"Ecould not fork new process for connection\n\0"  # before TLS is spoken of
+    async with RawServer(answer, split=len) as server:
+        with pytest.raises(Unavailable, match="cannot connect") as caught:
+            async with values(f"postgresql://someone@{server.address}/x"):
+                pass
+    assert (caught.value.transient, caught.value.sent) == (True, "no")
+
+
 def test_what_a_server_or_pooler_says_in_a_call_may_have_been_done() -> None:
     for code in ("08P01", "XX000", "25P04"):
         fields = {"S": "FATAL", "V": "FATAL", "C": code, "M": "query_wait_timeout"}

@@ -155,7 +155,7 @@ _RAISED: Final[tuple[tuple[type[Exception], str], ...]] = (
 def failed(error: Exception, *, connecting: bool = False) -> StorageError:
     """Return what a failure becomes; raise it ``from`` that. *connecting*: nothing was sent."""
     name, detail = _told(error)
-    if connecting and type(error) is ConnectionError and "SSL" in str(error):
+    if connecting and type(error) is ConnectionError and "rejected SSL" in str(error):
         name, detail = "no tls", ""
     elif connecting and isinstance(error, TargetServerAttributeNotMatched):
         name = "another kind"  # a standby that is not promoted yet, most often
