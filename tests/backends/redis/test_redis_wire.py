@@ -15,6 +15,7 @@ import redis.asyncio
 from redis_fakes import fake
 
 from lamina.backends.redis import RedisKeyValue
+from lamina.backends.redis.wire import pack, pack_get, pack_set, sequence
 from lamina.domains.keyvalue import GetStamped, KeyValue, Scan
 from lamina.errors import AuthError, BatchFailed, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
@@ -312,3 +313,17 @@ async def test_a_user_held_to_some_keys_appends_to_them_as_the_page_says() -> No
             assert await store.append("conv:42", 1, idempotency="once") == 1
             with pytest.raises(AuthError):
                 await store.scoped("acme").get("conv:42")
+
+
+def test_many_short_pieces_are_sent_as_one_and_long_ones_uncopied() -> None:
+    long = bytes(100_000)
+    short = [b"x%d" % number for number in range(30_000)]
+
+    assert len(pack(b"MSET", *short)) == 1
+    assert b"".join(pack(b"MSET", *short)) == b"*30001\r\n$4\r\nMSET\r\n" + b"".join(
+        b"$%d\r\n%b\r\n" % (len(word), word) for word in short
+    )
+    told = sequence([pack_set(b"a", long, None), pack_get(b"b"), pack_set(b"c", b"1", None)])
+    assert [len(piece) for piece in told][1] == len(long)
+    assert any(piece is long for piece in told)
+    assert len(told) == 3

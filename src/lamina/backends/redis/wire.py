@@ -27,7 +27,7 @@ def pack(*words: bytes) -> Packed:
     pieces = [head]
     for word in words:
         pieces += (b"$%d\r\n" % len(word), word, b"\r\n")
-    return pieces
+    return _gathered(pieces)
 
 
 def pack_get(name: bytes) -> bytes:
@@ -55,7 +55,20 @@ def sequence(commands: Sequence[Packed]) -> list[bytes]:
             pieces.append(command)
         else:
             pieces += command
-    return pieces
+    return _gathered(pieces)
+
+
+def _gathered(pieces: list[bytes]) -> list[bytes]:
+    """Join what is short: the transport of Python 3.12 and later is slow with many pieces."""
+    joined: list[bytes] = []
+    run: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _COPIED:
+            run.append(piece)
+            continue
+        joined += (b"".join(run), piece) if run else (piece,)
+        run = []
+    return [*joined, b"".join(run)] if run else joined
 
 
 def milliseconds(ttl: float) -> bytes:
