@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -46,15 +47,17 @@ EACH: dict[str, Ask] = {
 }
 
 
-def backend(server: S3, *, bucket: str | None = None, **options: Any) -> S3Media:
+def backend(server: S3, *, bucket: str = "lamina", **options: Any) -> S3Media:
+    """Make an empty store: each bucket takes a volume of the server's, a prefix nothing."""
     given: dict[str, Any] = {
+        "prefix": f"{token_hex(8)}/" if bucket == "lamina" else "",
         "endpoint": server.url,
         "region": server.region,
         "access_key": server.access_key,
         "secret_key": server.secret_key,
         **options,
     }
-    return S3Media(bucket or server.bucket(), **given)
+    return S3Media(bucket, **given)
 
 
 @asynccontextmanager
@@ -346,7 +349,7 @@ async def test_any_metadata_and_type_comes_back(s3: S3) -> None:
 
 
 async def test_what_other_tools_wrote_is_read_too(s3: S3) -> None:
-    own = backend(s3)
+    own = backend(s3, bucket=s3.bucket())
     async with Stack().over(own) as store:
         client = own._client  # pyright: ignore[reportPrivateUsage]  # to write as others do
         await client.s3.put_object(
@@ -361,7 +364,7 @@ async def test_what_other_tools_wrote_is_read_too(s3: S3) -> None:
 
 async def test_what_no_key_can_name_is_not_listed(s3: S3) -> None:
     """Each object that a listing tells can be read, and none is told twice."""
-    own = backend(s3)
+    own = backend(s3, bucket=s3.bucket())
     async with Stack().over(own) as store:
         client = own._client  # pyright: ignore[reportPrivateUsage]  # to write as others do
         for name in ("%41", "50%.txt", "%-", "%.", "%s/acme/%42", "plain"):
