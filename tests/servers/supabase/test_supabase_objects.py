@@ -30,7 +30,7 @@ class Storage(httpx.Client):
         headers = {"apikey": key, "Authorization": f"Bearer {key}"} if key else {}
         super().__init__(base_url=f"{project.url}/storage/v1", headers=headers, timeout=20.0)
 
-    def put_up(self, name: str, content: bytes = b"bytes", **headers: str) -> httpx.Response:
+    def put_up(self, name: str, content: bytes = b"bytes", /, **headers: str) -> httpx.Response:
         return self.post(f"/object/{name}", content=content, headers={**TEXT, **headers})
 
     def names(self, bucket: str, **told: Any) -> list[tuple[str, bool]]:
@@ -387,3 +387,14 @@ def test_a_key_may_end_with_a_slash_but_not_be_one(storage: Storage) -> None:
     assert storage.get("/object/box/folder/").content == b"bytes"
     assert refused(storage.put_up("box/"))[:3] == (400, "400", "InvalidKey")
     assert storage.get("/bucket/").status_code == 200
+
+
+def test_a_token_may_be_sent_by_itself(
+    storage: Storage, anybody: Storage, project: Project
+) -> None:
+    storage.put_up("box/a")
+    told = {"Authorization": project.service_key}
+
+    assert anybody.get("/object/authenticated/box/a", headers=told).content == b"bytes"
+    told["Authorization"] += "x"
+    assert refused(anybody.get("/object/authenticated/box/a", headers=told))[1] == "403"

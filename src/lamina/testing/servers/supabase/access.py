@@ -31,14 +31,21 @@ class Caller:
         return json.dumps(self.claims, ensure_ascii=False)
 
 
-def caller(headers: Mapping[str, str], secret: str, *, leeway: float = 0.0) -> Caller:
+def caller(
+    headers: Mapping[str, str], secret: str, *, leeway: float = 0.0, bare: bool = False
+) -> Caller:
     """Return who sent *headers*: by Authorization, else by apikey, else nobody in particular.
+
+    With *bare*, Authorization may be just a token, as for Storage.
 
     Raises:
         BadToken: The token is none, or expired, or signed by somebody else.
     """
-    kind, _, token = headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
+    told = headers.get("Authorization", "")
+    kind, _, token = told.partition(" ")
+    if bare and told.count(".") == 2 and " " not in told:
+        token = told
+    elif kind.lower() != "bearer" or not token.strip():
         token = headers.get("apikey", "")
     if not token.strip():
         return Caller("anon", {"role": "anon"})

@@ -56,7 +56,8 @@ def _from_json(body: bytes, columns: tuple[str, ...] | None) -> Payload:
     if not rows:
         return Payload(text, (), empty=True)
     names = object_of(rows[0]).keys()
-    if any(not isinstance(row, dict) or object_of(row).keys() != names for row in rows):
+    alike = (object_of(row).keys() == names for row in rows)
+    if not all(isinstance(row, dict) for row in rows) or not all(alike):
         raise invalid_body("All object keys must match")
     return Payload(text, tuple(names))
 

@@ -52,7 +52,7 @@ class Place:
         if "Authorization" not in headers and "apikey" not in headers:
             raise problems.invalid("headers must have required property 'authorization'")
         try:
-            return caller(headers, self.options.jwt_secret)
+            return caller(headers, self.options.jwt_secret, bare=True)
         except BadToken as error:
             raise problems.denied(plain(error)) from error
 
