@@ -10,6 +10,8 @@ import aioboto3
 import pytest
 
 from lamina.backends.s3 import S3Media
+from lamina.domains.media import Begin, Finish, PutPart
+from lamina.errors import Conflict
 from lamina.testing.contracts import MediaContract
 
 if TYPE_CHECKING:
@@ -37,6 +39,20 @@ class TestS3Media(MediaContract):
             access_key=self._s3.access_key,
             secret_key=self._s3.secret_key,
         )
+
+    async def test_lets_one_of_two_uploads_make_what_is_absent(self) -> None:
+        """One after the other: SeaweedFS decides no race of two ends, as S3 does."""
+        async with self.opened() as store:
+            for at in range(2):
+                upload = await store.bound.send(Begin("a"))
+                etag = await store.bound.send(PutPart("a", upload, 1, b"%d" % at))
+                finish = Finish("a", upload, (etag,), if_absent=True)
+                if at:
+                    with pytest.raises(Conflict):
+                        await store.bound.send(finish)
+                else:
+                    await store.bound.send(finish)
+            assert await store.get("a") == b"0"
 
     async def unfinished(self) -> int | None:
         """Count them as others see them: an upload that was aborted may be shown for a moment."""
