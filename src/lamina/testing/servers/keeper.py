@@ -59,25 +59,40 @@ def _processes() -> list[tuple[int, int]]:
 
 def still(pid: int) -> bool:
     """Tell whether a process does nothing, being stopped by SIGSTOP or at its end."""
+    return _state(pid) in {b"T", b"Z", b"X", b""}
+
+
+def ended(pid: int) -> bool:
+    """Tell whether a process holds nothing any more, though nobody may have asked how it ended."""
+    return _state(pid) in {b"Z", b"X", b""}
+
+
+def _state(pid: int) -> bytes:
     if Path("/proc/self/stat").exists():
         try:
             state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
-            return True
+            return b""
     else:
         command = ["ps", "-o", "stat=", "-p", str(pid)]
         state = subprocess.run(command, capture_output=True, check=False).stdout.strip()[:1]
-    return state in {b"T", b"Z", b"X", b""}
+    return state
 
 
-def send(root: int, number: int) -> None:
-    """Send a signal to *root* and all its descendants; *root* is stopped while they are sought."""
+def send(root: int, number: int) -> list[int]:
+    """Send a signal to *root* and all its descendants, and return them.
+
+    *root* is stopped while they are sought.
+    """
+    sought: list[int] = []
     with contextlib.suppress(ProcessLookupError):
         if number != signal.SIGCONT:
             os.kill(root, signal.SIGSTOP)
-        for pid in family(root):
+        sought = family(root)
+        for pid in sought:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+    return sought
 
 
 @final

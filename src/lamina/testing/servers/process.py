@@ -74,8 +74,8 @@ class Process:
 
     def kill(self) -> None:
         """Kill its processes at once, as a crash would; data on disk stays."""
-        keeper.send(self.pid, signal.SIGKILL)
-        self._wait(lambda: not self.running)
+        killed = keeper.send(self.pid, signal.SIGKILL)
+        self._wait(lambda: not self.running and all(map(keeper.ended, killed)))
 
     def _wait(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.timeout
