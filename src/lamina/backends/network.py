@@ -212,7 +212,8 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def abort(self) -> None:
         """Close it at once, without a word."""
-        self._writer.transport.abort()
+        with suppress(AttributeError):  # of early 3.11, if its TLS has ended already
+            self._writer.transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # the pool asks whether an idle connection can be used no more
