@@ -245,7 +245,7 @@ ONCE: Final[dict[str, Callable[[Media], Awaitable[object]]]] = {
 @pytest.mark.parametrize("step", [Reset(), Answer(500), Answer(503), told(503, "SlowDown"), Hang()])
 async def test_one_call_is_one_request(step: Step) -> None:
     """Neither the client nor aiohttp beneath it sends again, on a connection that was used."""
-    async with media(*[OK, step] * len(ONCE), timeout=0.2) as (store, server):
+    async with media(*[OK, step] * len(ONCE), timeout=0.4) as (store, server):
         for name, ask in ONCE.items():
             await store.check()
             before = server.count
@@ -257,7 +257,7 @@ async def test_one_call_is_one_request(step: Step) -> None:
 @pytest.mark.parametrize("step", [Reset(), Answer(500), Hang()])
 async def test_what_takes_two_requests_sends_its_last_once(step: Step) -> None:
     there, parts = Answer(200, b"", {**HEAD, "content-length": "1"}), Answer(200, "<ListParts/>")
-    async with media(there, step, parts, step, timeout=0.2) as (store, server):
+    async with media(there, step, parts, step, timeout=0.4) as (store, server):
         for name in ("delete", "abort"):
             before = server.count
             with pytest.raises(StorageError) as caught:

@@ -76,8 +76,9 @@ def test_paths_lead_where_sqlite_says(path: str) -> None:
     document = json.dumps(NESTED)
     with closing(sqlite3.connect(":memory:")) as database:
         try:
-            query = "SELECT json_type(?1, ?2), json_extract(?1, ?2)"
-            kind, value = database.execute(query, (document, f"$.{path}")).fetchone()
+            query = "SELECT json_type(:json, :path), json_extract(:json, :path)"
+            given = {"json": document, "path": f"$.{path}"}
+            kind, value = database.execute(query, given).fetchone()
         except sqlite3.OperationalError:
             assert steps(path) is None
             return
