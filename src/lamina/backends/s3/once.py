@@ -38,8 +38,7 @@ class OnceSession(AIOHTTPSession):
                 connector=getattr(self, "_create_connector")(proxy_url),  # noqa: B009  # as above
                 timeout=aiohttp.ClientTimeout(
                     total=_TIMES * (times.sock_read or 0.0),
-                    # to wait for a free connection, and then to make one
-                    connect=(times.sock_read or 0.0) + (times.sock_connect or 0.0),
+                    connect=times.sock_read,
                     sock_connect=times.sock_connect,
                     sock_read=times.sock_read,
                 ),
