@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -38,7 +39,7 @@ async def media(*steps: Step, **options: Any) -> AsyncGenerator[tuple[Media, Fau
             "endpoint": server.url,
             "access_key": "AK",
             "secret_key": SECRET,
-            "timeout": 0.5,
+            "timeout": 1.0,
             **options,
         }
         async with Stack().over(S3Media("media", **given)) as store:
@@ -242,10 +243,19 @@ ONCE: Final[dict[str, Callable[[Media], Awaitable[object]]]] = {
 }
 
 
-@pytest.mark.parametrize("step", [Reset(), Answer(500), Answer(503), told(503, "SlowDown"), Hang()])
+async def test_a_call_that_is_not_answered_is_one_request() -> None:
+    async with media(*[Hang()] * len(ONCE), timeout=1.0) as (store, server):
+        calls = (ask(store) for ask in ONCE.values())
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert all(isinstance(one, StorageError) for one in answers), answers
+        assert server.count == 1 + len(ONCE)
+
+
+@pytest.mark.parametrize("step", [Reset(), Answer(500), Answer(503), told(503, "SlowDown")])
 async def test_one_call_is_one_request(step: Step) -> None:
     """Neither the client nor aiohttp beneath it sends again, on a connection that was used."""
-    async with media(*[OK, step] * len(ONCE), timeout=0.4) as (store, server):
+    async with media(*[OK, step] * len(ONCE), timeout=5.0) as (store, server):
         for name, ask in ONCE.items():
             await store.check()
             before = server.count

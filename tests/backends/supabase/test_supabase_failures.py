@@ -50,7 +50,7 @@ NOTHING: Final = Answer(200, [])
 async def documents(*steps: Step) -> AsyncGenerator[tuple[Documents, FaultServer], None]:
     """Give a store over a server that lets it open, and then does *steps*."""
     async with FaultServer(VERSIONS, *steps) as server:
-        backend = SupabaseDocuments(server.url, KEY, timeout=0.5, connect_timeout=0.5)
+        backend = SupabaseDocuments(server.url, KEY, timeout=1.0, connect_timeout=2.0)
         async with Stack().over(backend) as store:
             yield store, server
 
@@ -58,7 +58,7 @@ async def documents(*steps: Step) -> AsyncGenerator[tuple[Documents, FaultServer
 @asynccontextmanager
 async def media(*steps: Step) -> AsyncGenerator[tuple[Media, FaultServer], None]:
     async with FaultServer(BUCKET, NOTHING, *steps) as server:
-        backend = SupabaseMedia(server.url, KEY, bucket="media", timeout=0.5, connect_timeout=0.5)
+        backend = SupabaseMedia(server.url, KEY, bucket="media", timeout=1.0, connect_timeout=2.0)
         async with Stack().over(backend) as store:
             yield store, server
 
