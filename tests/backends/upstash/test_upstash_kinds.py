@@ -10,7 +10,7 @@ import pytest
 
 from lamina import Stack
 from lamina.backends.upstash import UpstashVectors
-from lamina.domains.vectors import NearestPage, Upsert, Vectors
+from lamina.domains.vectors import Fetch, Nearest, NearestPage, Upsert, Vectors
 from lamina.errors import Invalid, Unsupported
 from lamina.filters import F
 from lamina.testing.servers import Upstash
@@ -182,3 +182,12 @@ async def test_an_item_of_the_wrong_kind_hinders_no_other(upstash: Upstash) -> N
             Done, Unsupported, Unsupported, Invalid, Invalid, Invalid, Invalid, Done
         ]  # fmt: skip
         assert sorted([id_ async for id_ in store.scan()]) == ["a", "h"]
+
+
+def test_searches_declare_how_late_they_find_what_was_written() -> None:
+    served = UpstashVectors("http://127.0.0.1:1", "token", search_lag=2.5).capabilities()
+
+    assert served[Nearest].limits["search_lag"] == 2.5
+    assert served[NearestPage].limits["search_lag"] == 2.5
+    assert "search_lag" not in served[Fetch].limits
+    assert "filter" in served[Nearest].features

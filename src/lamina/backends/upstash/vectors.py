@@ -17,6 +17,7 @@ from lamina.backends.upstash.kinds import Facts, facts_of
 from lamina.backends.upstash.names import name_of
 from lamina.backends.upstash.resuming import Resumed
 from lamina.backends.upstash.writing import NUMBERS, write_each, write_one
+from lamina.capabilities import Capabilities, Serves
 from lamina.domains.store import Check
 from lamina.domains.vectors import (
     Drop,
@@ -88,6 +89,15 @@ class UpstashVectors(VectorsBackend):
         self._resumed = Resumed(self._client, token, lambda: self.runtime)
         self._search = Search(self._client, self._resumed)
         self._known: Facts | None = None
+
+    def capabilities(self) -> Capabilities:
+        """Return what it serves; searches tell how late they find what was written, in seconds."""
+        served = super().capabilities()
+        made = dict(served)
+        for op in (Nearest, NearestPage):
+            limits = {**served[op].limits, "search_lag": self.search_lag}
+            made[op] = Serves(served[op].features, limits)
+        return Capabilities(made)
 
     async def open(self) -> None:
         """Connect, and see what kind of index it is.
