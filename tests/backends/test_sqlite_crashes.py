@@ -106,11 +106,12 @@ def test_kill_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Pa
 
 def test_two_processes_lose_and_double_nothing(tmp_path: Path) -> None:
     path = str(tmp_path / "data.db")
-    processes = [start(path, name, "40") for name in "ab"]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-    told = [process.communicate(b"go\n", timeout=60)[0] for process in processes]
+    with start(path, "a", "40") as first, start(path, "b", "40") as second:
+        processes = [first, second]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        told = [process.communicate(b"go\n", timeout=60)[0] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0]
     with closing(sqlite3.connect(path)) as rows:

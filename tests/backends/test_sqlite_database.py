@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from stores import ask
 
-from lamina.backends.sqlite.connection import APPLICATION, Schema
+from lamina.backends.sqlite.connection import APPLICATION, Schema, connect_writer
 from lamina.backends.sqlite.database import Database
 from lamina.backends.sqlite.failures import codes, mapped
 from lamina.errors import BackendError, Closed, Conflict, Corrupt, Invalid, StackError, Unavailable
@@ -230,6 +231,25 @@ async def test_another_programs_database_stays_as_it_was(tmp_path: Path, stateme
             pass
 
     assert (tmp_path / "d").read_bytes() == data
+
+
+def test_a_file_that_another_process_makes_meanwhile_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+            if sql == "PRAGMA user_version":
+                monkeypatch.setattr(sqlite3, "connect", connect)
+                with suppress(sqlite3.OperationalError):  # locked out
+                    connect_writer(tmp_path / "d", SCHEMA, 0.0).close()
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Overtaken))
+
+    with closing(connect_writer(tmp_path / "d", SCHEMA, 0.0)) as rows:
+        assert rows.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
 
 
 @pytest.mark.parametrize(

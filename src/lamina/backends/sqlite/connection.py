@@ -57,7 +57,11 @@ def connect_writer(path: Path, schema: Schema, busy: float) -> sqlite3.Connectio
     """
     connection = _connect(path, busy)
     try:
-        _check_owner(connection, path)
+        connection.execute("BEGIN")  # one view of the header: others may be making the same file
+        try:
+            _check_owner(connection, path)
+        finally:
+            connection.execute("ROLLBACK")
         _use_wal(connection, busy)
         # FULL: a commit is on the disk before it is acknowledged, so that a power failure loses
         # nothing; NORMAL would save the sync of each commit and lose the last ones.
