@@ -24,7 +24,7 @@ FILES: Final = sorted(SOURCE.rglob("*.py"))
 
 ORDER: Final = (
     {"errors"},
-    {"values", "context", "threads", "plan"},
+    {"values", "context", "threads", "plan", "options", "hooks", "budget", "timers"},
     {"filters", "blocking"},
     {"fields"},
     {"operation"},
@@ -50,6 +50,7 @@ ORDER: Final = (
 LAYERS_MAY: Final = (
     *("errors", "values", "context", "threads", "plan", "filters", "fields", "operation"),
     *("runtime", "capabilities", "site", "layer"),
+    *("options", "hooks", "budget", "timers"),
 )
 DOMAINS_SHARE: Final = {"store", "lists", "prefixes", "words"}
 BACKENDS_SHARE: Final = {
@@ -63,7 +64,7 @@ USING_A_STACK_LOADS: Final = {
     *("lamina", "lamina.errors", "lamina.values", "lamina.filters", "lamina.fields"),
     *("lamina.operation", "lamina.context", "lamina.runtime", "lamina.capabilities"),
     *("lamina.plan", "lamina.bound", "lamina.backend", "lamina.site", "lamina.layer"),
-    *("lamina.rules", "lamina.batches", "lamina.stack"),
+    *("lamina.rules", "lamina.batches", "lamina.stack", "lamina.budget"),
     *("lamina.values.answers", "lamina.values.checks", "lamina.values.frozen"),
     *("lamina.values.vectors", "lamina.filters.language", "lamina.filters.nodes"),
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 from weakref import WeakValueDictionary
 
+from lamina.budget import Budget
 from lamina.errors import StackError
 
 if TYPE_CHECKING:
@@ -19,6 +20,27 @@ T = TypeVar("T")
 
 
 @final
+class Common:
+    """What the layers of one stack over one backend tell each other, inner ones first.
+
+    Attributes:
+        budget: What retries and hedges are paid from; see ``Common.paid_from``.
+        reluctant: Tell whether a call that is not needed should rather not be sent: the circuit
+            is not closed, calls are waiting. A layer sees those of the layers below in ``setup``.
+    """
+
+    def __init__(self) -> None:
+        self.budget: Budget | None = None
+        self.reluctant: list[Callable[[], bool]] = []
+
+    def paid_from(self, make: Callable[[], Budget] = Budget) -> Budget:
+        """Return the one retry budget, made by *make* for the first to ask."""
+        if self.budget is None:
+            self.budget = make()
+        return self.budget
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class Site:
     """One layer's place in one stack over one backend."""
@@ -28,6 +50,10 @@ class Site:
     """What is served below this layer."""
     runtime: Runtime
     bind_below: Callable[[type[Operation[Any]]], Handler[Any, Any]]
+    common: Common = field(default_factory=Common)
+    """What the layers of this stack over this backend tell each other."""
+    slots_below: tuple[str, ...] = ()
+    """The slots of the layers below, outermost first."""
 
     def below(self, op: type[Operation[R]]) -> Handler[Operation[R], R] | None:
         """Return the handler of another operation at this depth, None if it is not served."""

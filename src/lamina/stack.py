@@ -14,7 +14,7 @@ from lamina.layer import SLOTS
 from lamina.plan import Lost, Plan, PlannedLayer, PlannedOperation, Worst
 from lamina.rules import check
 from lamina.runtime import Runtime
-from lamina.site import Site
+from lamina.site import Common, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,9 +84,12 @@ class _Assembly:
         self.served = [_with_batches(backend)] * (len(self.layers) + 1)
         self.sites: dict[int, Site] = {}
         self._handlers: dict[tuple[int, type[Operation[Any]]], Handler[Any, Any]] = {}
+        common, slots = Common(), tuple(layer.slot for layer in self.layers)
         for depth in reversed(range(len(self.layers))):
-            below = self.served[depth + 1]
-            self.sites[depth] = Site(backend.name, below, runtime, self._binder(depth + 1))
+            below, binder = self.served[depth + 1], self._binder(depth + 1)
+            self.sites[depth] = Site(
+                backend.name, below, runtime, binder, common, slots[depth + 1 :]
+            )
             self.layers[depth].setup(self.sites[depth])
             self.served[depth] = self.layers[depth].serves(below)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import types
 from collections import deque
 from typing import Any
 
 import pytest
+from mutants import mutant
 
 from lamina.layers.breaker import core, window
 
@@ -213,14 +212,6 @@ def explore(module: Any, *, most: int = 60_000) -> tuple[list[str], int]:
     return [], len(seen)
 
 
-def mutant(old: str, new: str, source_of: Any = core) -> types.ModuleType:
-    source = inspect.getsource(source_of)
-    assert source.count(old) == 1, f"{source.count(old)} times: {old}"
-    made = types.ModuleType(source_of.__name__)
-    exec(compile(source.replace(old, new), "mutant", "exec"), made.__dict__)
-    return made
-
-
 def test_no_interleaving_breaks_the_circuit() -> None:
     wrong, states = explore(core)
 
@@ -247,7 +238,7 @@ def test_no_interleaving_breaks_the_circuit() -> None:
     ],
 )
 def test_a_broken_circuit_is_caught(item: str, old: str, new: str) -> None:
-    wrong, _ = explore(mutant(old, new))
+    wrong, _ = explore(mutant(core, old, new))
 
     assert wrong, item
 

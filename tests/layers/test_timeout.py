@@ -12,9 +12,9 @@ from lamina.backend import serves
 from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend
 from lamina.errors import DeadlineExceeded, StackError, TimedOut, Unavailable
 from lamina.layers.timeout import Timeout
-from lamina.layers.timeout.timers import Timers
 from lamina.stack import Stack
 from lamina.testing.sweep import sweep
+from lamina.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +226,7 @@ async def test_finished_attempts_are_not_kept() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), True])
 def test_a_limit_that_is_no_duration_is_refused(seconds: float) -> None:
-    with pytest.raises(StackError, match="Timeout: seconds must be more than 0 and finite"):
+    with pytest.raises(StackError, match="Timeout: seconds must be a finite number above 0"):
         Timeout(seconds)
 
 

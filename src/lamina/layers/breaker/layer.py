@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from lamina.layer import Layer
 from lamina.layers.breaker.core import CircuitStatus, State
 from lamina.layers.breaker.guard import Guard
-from lamina.layers.breaker.options import check_listeners, check_name, settings_of
+from lamina.layers.breaker.options import check_listeners, settings_of
 from lamina.layers.breaker.verdict import of_answer, of_error, of_outcomes
 from lamina.operation import Batch
 
@@ -72,7 +72,7 @@ class Breaker(Layer):
         self.probes_at_once = probes_at_once
         self.lease = lease
         self.listeners = check_listeners(listeners)
-        self.shared = check_name(shared)
+        self.shared = shared
         settings_of(self)
 
     def setup(self, site: Site) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.context import Call, current, remaining
 from lamina.errors import Conflict, StorageError, Unsupported
-from lamina.layers.retry.core import Budget, RetryStatus
+from lamina.layers.retry.core import RetryStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenacity import AsyncRetrying, RetryCallState
 
+    from lamina.budget import Budget
     from lamina.layers.retry.core import Policy
     from lamina.operation import Handler, Operation
     from lamina.site import Site
@@ -31,13 +32,12 @@ class Endings:
 class Engine:
     """What all failing calls of one layer share."""
 
-    def __init__(self, policy: Policy, budget: Budget | None, site: Site) -> None:
+    def __init__(self, policy: Policy, budget: Budget, site: Site) -> None:
         from tenacity import AsyncRetrying
 
         self.retrying: Callable[..., AsyncRetrying] = AsyncRetrying
         self.policy = policy
         self.budget = budget
-        self.purse = budget or Budget(0)  # what a first success pays into
         self.runtime = site.runtime
         self.below = site.below
         self.retried = 0
@@ -45,9 +45,7 @@ class Engine:
 
     def status(self) -> RetryStatus:
         """Return what was done since the stack was built."""
-        denied = 0 if self.budget is None else self.budget.denied
-        tokens = None if self.budget is None else self.budget.tokens
-        return RetryStatus(self.retried, self.gave_up, denied, tokens)
+        return RetryStatus(self.retried, self.gave_up, self.budget.denied, self.budget.tokens)
 
     def repeats(self, op: Operation[Any], error: StorageError, mark: int) -> bool:
         """Tell whether *op* may be sent again, and no retry below has given up since *mark*."""
@@ -117,8 +115,7 @@ class Again:
         self.engine.retried += 1
         self.mark = Endings.number
         answer = await self.send()
-        if self.engine.budget is not None:
-            self.engine.budget.give(self.cost)
+        self.engine.budget.give(self.cost)
         return answer
 
     async def send(self) -> Any:
@@ -190,7 +187,7 @@ class Again:
         if wait >= left:
             return f": a wait of {wait:.3g} s does not fit into the {max(left, 0):.3g} s left"
         cost = self.engine.policy.cost(error)
-        if self.engine.budget is not None and not self.engine.budget.take(cost):
+        if not self.engine.budget.take(cost):
             return ": the retry budget is spent"
         self.cost = cost
         return None

@@ -29,7 +29,7 @@ async def send_batch(engine: Engine, op: Batch[Any], inner: Handler[Any, Any]) -
             raise
     else:
         if not any(isinstance(answer, Failed) for answer in answers):
-            engine.purse.give(1)
+            engine.budget.give(1)
             return answers
         again = BatchAgain(engine, op, inner, answers, mark=mark, began=began)
         if not again.todo:

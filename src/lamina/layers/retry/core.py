@@ -6,16 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from lamina.budget import COST, THROTTLED_COST
 from lamina.errors import CircuitOpen, LimitReached, RateLimited, Rejected, Throttled
 
 if TYPE_CHECKING:
     from lamina.errors import StorageError
     from lamina.operation import Operation
 
-COST: Final = 14
-"""Tokens for one retry (AWS SDKs, 2026)."""
-THROTTLED_COST: Final = 5
-"""Tokens for one retry after being asked for fewer calls (AWS SDKs, 2026)."""
 EXTRA: Final = 5.0
 """Most seconds that a server may add to a wait of ours (AWS SDKs, 2026)."""
 
@@ -23,40 +20,15 @@ _STEEPEST: Final = 1000  # 2.0**1000 is finite, and past every cap
 
 
 class RetryStatus(NamedTuple):
-    """What a ``Retry`` has done: attempts after the first, calls given up on, its budget."""
+    """What a ``Retry`` has done: attempts after the first, calls given up on, its budget.
+
+    *tokens* is infinite where the budget is unlimited.
+    """
 
     retried: int
     gave_up: int
     denied: int
-    tokens: int | None
-
-
-@final
-class Budget:
-    """Tokens that retries spend, so that an outage is not answered with a storm.
-
-    Full at first. A retry takes its cost, gets it back when it succeeds, and is denied when too
-    few are left; a call that succeeds at once adds one token.
-    """
-
-    __slots__ = ("capacity", "denied", "tokens")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.tokens = capacity
-        self.denied = 0
-
-    def take(self, cost: int) -> bool:
-        """Pay for one retry; tell whether there was enough."""
-        if cost > self.tokens:
-            self.denied += 1
-            return False
-        self.tokens -= cost
-        return True
-
-    def give(self, tokens: int) -> None:
-        """Put tokens in, up to the capacity."""
-        self.tokens = min(self.tokens + tokens, self.capacity)
+    tokens: float
 
 
 @final

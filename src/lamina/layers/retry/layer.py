@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, final
 
+from lamina.budget import Budget
 from lamina.errors import StorageError
 from lamina.layer import Layer
 from lamina.layers.retry.again import Again, Endings, Engine
 from lamina.layers.retry.batches import send_batch
-from lamina.layers.retry.core import Budget, Policy, RetryStatus
+from lamina.layers.retry.core import Policy, RetryStatus
 from lamina.layers.retry.options import check
 from lamina.operation import Batch
 from lamina.plan import Worst
@@ -64,14 +65,16 @@ class Retry(Layer):
 
     def setup(self, site: Site) -> None:
         self._policy = Policy(self.attempts, self.base, self.cap, self.throttled_base, self.patient)
-        self._engine = Engine(self._policy, self._own_or_shared(site), site)
+        self._engine = Engine(
+            self._policy, site.common.paid_from(lambda: self._own_or_shared(site)), site
+        )
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         del op
         return self.attempts > 1
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        engine, purse, runtime = self._engine, self._engine.purse, site.runtime
+        engine, budget, runtime = self._engine, self._engine.budget, site.runtime
 
         async def handler(op: Op) -> R:
             mark = Endings.number
@@ -83,8 +86,8 @@ class Retry(Layer):
                     raise
                 again = Again(engine, op, inner, error, mark=mark, began=began)
             else:
-                if purse.tokens < purse.capacity:
-                    purse.give(1)
+                if budget.tokens < budget.capacity:
+                    budget.give(1)
                 return answer
             return cast("R", await again.answer())
 
@@ -104,10 +107,7 @@ class Retry(Layer):
         """Return what it has done since the stack was built."""
         return self._engine.status()
 
-    def _own_or_shared(self, site: Site) -> Budget | None:
-        capacity = self.budget
-        if capacity is None:
-            return None
+    def _own_or_shared(self, site: Site) -> Budget:
         if self.shared is None:
-            return Budget(capacity)
-        return site.shared("retry budget", self.shared, capacity, lambda: Budget(capacity))
+            return Budget(self.budget)
+        return site.shared("retry budget", self.shared, self.budget, lambda: Budget(self.budget))

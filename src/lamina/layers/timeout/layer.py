@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 from lamina.context import remaining
-from lamina.errors import DeadlineExceeded, StackError, TimedOut
+from lamina.errors import DeadlineExceeded, TimedOut
 from lamina.layer import Layer
-from lamina.layers.timeout.resume import resumed
-from lamina.layers.timeout.timers import Timers
+from lamina.options import check_number
+from lamina.timers import Timers, resumed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -37,10 +37,8 @@ class Timeout(Layer):
     slot = "timeout"
 
     def __init__(self, seconds: float) -> None:
-        if isinstance(seconds, bool) or not 0 < seconds < math.inf:
-            msg = f"Timeout: seconds must be more than 0 and finite, got {seconds!r}"
-            raise StackError(msg)
         self.seconds = seconds
+        check_number(self, "seconds", above=0)
 
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime

@@ -1,12 +1,18 @@
-"""Many time limits on one timer of the loop."""
+"""Many time limits on one timer of the loop, for what was started by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import types
 from collections import deque
 from itertools import count
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, TypeVar, cast, final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
+
+R = TypeVar("R")
 
 
 @final
@@ -101,3 +107,25 @@ class Timers:
             heapq.heappop(sooner)[2].expire()
         nearest = [entry.when for entry in (*list(line)[:1], *(e for _, _, e in sooner[:1]))]
         self._timer = loop.call_at(min(nearest), self._fire) if nearest else None
+
+
+def _resumed(started: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:
+    while True:
+        try:
+            yield waits_for
+        except GeneratorExit:
+            started.close()
+            raise
+        except BaseException as thrown:  # passed inwards, as await would
+            try:
+                waits_for = started.throw(thrown)
+            except StopIteration as answered:
+                return cast("R", answered.value)
+        else:
+            return (yield from cast("Generator[Any, Any, R]", started))
+
+
+resumed = cast(
+    "Callable[[Coroutine[Any, Any, Any], Any], Awaitable[Any]]", types.coroutine(_resumed)
+)
+"""Await the rest of *started*, whose first ``send`` gave *waits_for*."""

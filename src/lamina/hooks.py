@@ -1,0 +1,41 @@
+"""Functions of the user's that a layer calls: what they raise changes no call's outcome."""
+
+from __future__ import annotations
+
+import logging
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar, final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("lamina.hooks")
+
+
+@final
+class Hook(Generic[P, T]):
+    """Calls *function*, which is the option *name* of *layer*.
+
+    Attributes:
+        raised: How often it raised; the first time is logged, without the error's message.
+    """
+
+    __slots__ = ("_function", "_told", "raised")
+
+    def __init__(self, function: Callable[P, T], layer: str, name: str) -> None:
+        self._function = function
+        self._told = f"{layer}.{name}"
+        self.raised = 0
+
+    def __call__(self, otherwise: T, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the function gives, or *otherwise* if it raises."""
+        try:
+            return self._function(*args, **kwargs)
+        except (Exception, CancelledError) as error:  # its own: nothing was awaited
+            self.raised += 1
+            if self.raised == 1:
+                _log.warning("%s raised %s; it is logged once", self._told, type(error).__name__)
+            return otherwise
