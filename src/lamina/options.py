@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeGuard
 
 from lamina.errors import StackError
 
@@ -21,6 +21,7 @@ def check_number(
     least: float | None = None,
     above: float | None = None,
     most: float = math.inf,
+    below: float = math.inf,
     optional: bool = False,
 ) -> None:
     """Refuse the option *name* unless it is a finite number in its range, or *optional* and None.
@@ -30,13 +31,15 @@ def check_number(
     """
     value = getattr(layer, name)
     if (optional and value is None) or (
-        _is_finite(value, int | float)
+        _is_finite(value)
         and (least is None or value >= least)
         and (above is None or value > above)
         and value <= most
+        and value < below
     ):
         return
-    _refuse(layer, name, "a finite number" + _range(least, above, most, optional=optional))
+    limits = _range(least, above, most, below, optional=optional)
+    _refuse(layer, name, "a finite number" + limits)
 
 
 def check_whole(
@@ -53,9 +56,9 @@ def check_whole(
         StackError: It is not.
     """
     value = getattr(layer, name)
-    if (optional and value is None) or (_is_finite(value, int) and least <= value <= most):
+    if (optional and value is None) or (_is_finite(value, whole=True) and least <= value <= most):
         return
-    _refuse(layer, name, "a whole number" + _range(least, None, most, optional=optional))
+    _refuse(layer, name, "a whole number" + _range(least, None, most, math.inf, optional=optional))
 
 
 def check_order(layer: object, small: str, large: str) -> None:
@@ -120,19 +123,23 @@ def check_hook(layer: object, name: str) -> None:
         _refuse(layer, name, "a function that is not async, or None")
 
 
-def _is_finite(value: object, kinds: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, kinds):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def _is_finite(value: object, *, whole: bool = False) -> TypeGuard[float]:
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
         return False
     try:
-        return math.isfinite(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return math.isfinite(value)
     except OverflowError:  # a whole number beyond every float
         return False
 
 
-def _range(least: float | None, above: float | None, most: float, *, optional: bool) -> str:
+def _range(
+    least: float | None, above: float | None, most: float, below: float, *, optional: bool
+) -> str:
     low = "" if least is None else f" from {least:g}"
     low = low if above is None else f" above {above:g}"
     high = "" if math.isinf(most) else f" to {most:g}"
+    high = high if math.isinf(below) else f" to less than {below:g}"
     return low + high + (", or None" if optional else "")
 
 

@@ -170,9 +170,9 @@ def test_is_cancellable_at_each_suspension() -> None:
     assert sweep(scenario).points == 1
 
 
-@pytest.mark.parametrize("slow", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("slow", [0, -1.0, float("nan"), float("inf"), True, "1"])
 def test_a_threshold_that_is_no_duration_is_refused(slow: float) -> None:
-    with pytest.raises(StackError, match="Log: slow must be more than 0 and finite"):
+    with pytest.raises(StackError, match="Log: slow must be a finite number above 0, or None"):
         Log(slow=slow)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from lamina.errors import StackError
 from lamina.layer import Layer
 from lamina.layers.cache.core import Bounds, CacheStats, Core
 from lamina.layers.cache.many import ManyReader
@@ -13,6 +11,7 @@ from lamina.layers.cache.reads import Reader
 from lamina.layers.cache.stamps import batch_of, stamped_of
 from lamina.layers.cache.writes import writer
 from lamina.operation import Batch, Operation
+from lamina.options import check_number, check_whole
 
 if TYPE_CHECKING:
     from lamina.operation import Handler, Op, R
@@ -52,21 +51,18 @@ class Cache(Layer):
         doubt: float = 5.0,
         negative_ttl: float | None = 5.0,
     ) -> None:
-        _check("ttl", ttl, 0 < ttl < math.inf, "more than 0 and finite")
-        _check("max_entries", max_entries, max_entries >= 1, "at least 1")
-        _check("max_bytes", max_bytes, max_bytes >= 1, "at least 1")
-        _check("jitter", jitter, 0 <= jitter < 1, "from 0 to less than 1")
-        _check("doubt", doubt, 0 <= doubt < math.inf, "at least 0 and finite")
-        if negative_ttl is not None:
-            _check(
-                "negative_ttl", negative_ttl, 0 < negative_ttl < math.inf, "more than 0, or None"
-            )
         self.ttl = ttl
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self.jitter = jitter
         self.doubt = doubt
         self.negative_ttl = negative_ttl
+        check_number(self, "ttl", above=0)
+        for name in ("max_entries", "max_bytes"):
+            check_whole(self, name, least=1)
+        check_number(self, "jitter", least=0, below=1)
+        check_number(self, "doubt", least=0)
+        check_number(self, "negative_ttl", above=0, optional=True)
 
     def setup(self, site: Site) -> None:
         self._core = Core(Bounds(**self.options()), site.runtime.rng.random)
@@ -104,9 +100,3 @@ class Cache(Layer):
     def stats(self) -> CacheStats:
         """Return what it has done so far and what it holds."""
         return self._core.stats()
-
-
-def _check(name: str, value: object, holds: bool, what: str) -> None:  # noqa: FBT001  # positional like an assertion
-    if not holds:
-        msg = f"{name} must be {what}, got {value!r}"
-        raise StackError(msg)

@@ -6,9 +6,10 @@ import math
 from logging import DEBUG
 from typing import TYPE_CHECKING, Any, final
 
-from lamina.errors import LaminaError, StackError
+from lamina.errors import LaminaError
 from lamina.layer import Layer
 from lamina.layers.log.logger import STANDARD, Logger, level_check, standard
+from lamina.options import check_number
 
 if TYPE_CHECKING:
     from lamina.operation import Handler, Op, Operation, R
@@ -29,11 +30,9 @@ class Log(Layer):
     slot = "log"
 
     def __init__(self, *, slow: float | None = None, logger: Logger | None = None) -> None:
-        if slow is not None and not 0 < slow < math.inf:
-            msg = f"Log: slow must be more than 0 and finite, got {slow!r}"
-            raise StackError(msg)
         self.slow = slow
         self.logger = logger
+        check_number(self, "slow", above=0, optional=True)
 
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, final
 
+from lamina.hooks import Hook
 from lamina.layer import Layer
 from lamina.layers.metrics.measured import measured
 from lamina.layers.metrics.series import Series
+from lamina.options import check_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lamina.operation import Handler, Op, Operation, R
+    from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
 
@@ -36,19 +38,22 @@ class Metrics(Layer):
 
     def __init__(self, *, sink: Sink | None = None) -> None:
         self.sink = sink
+        check_hook(self, "sink")
 
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime
         self.calls: dict[str, Series] = {}
         self.attempts: dict[str, Series] = {}
-        self.sink_failures = 0
+        self._sink: Hook[[str, float, BaseException | None], None] | None = None
+        if self.sink is not None:
+            self._sink = Hook(self.sink, "Metrics", "sink")
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
         del site
         series = self.calls.setdefault(op.__name__, Series())
-        if self.sink is None:
+        if self._sink is None:
             return measured(series, inner, self._runtime)
-        return measured(series, inner, self._runtime, self._teller(op))
+        return measured(series, inner, self._runtime, _teller(op.__name__, self._sink))
 
     def attempt_half(self) -> AttemptMetrics:
         return AttemptMetrics(self)
@@ -63,17 +68,10 @@ class Metrics(Layer):
                     told[name]["attempts"] = self.attempts[name].summary()
         return told
 
-    def _teller(self, op: type[Operation[Any]]) -> Callable[[float, BaseException | None], None]:
-        name, sink = op.__name__, self.sink
-
-        def tell(seconds: float, error: BaseException | None) -> None:
-            try:
-                if sink is not None:
-                    sink(name, seconds, error)
-            except Exception:  # a sink never fails the call that it watches
-                self.sink_failures += 1
-
-        return tell
+    @property
+    def sink_failures(self) -> int:
+        """How often the sink raised."""
+        return 0 if self._sink is None else self._sink.raised
 
 
 @final
@@ -92,3 +90,12 @@ class AttemptMetrics(Layer):
         del site
         series = self.whole.attempts.setdefault(op.__name__, Series())
         return measured(series, inner, self._runtime)
+
+
+def _teller(
+    name: str, sink: Hook[[str, float, BaseException | None], None]
+) -> Callable[[float, BaseException | None], None]:
+    def tell(seconds: float, error: BaseException | None) -> None:
+        sink(None, name, seconds, error)
+
+    return tell
