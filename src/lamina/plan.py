@@ -49,6 +49,16 @@ class Lost:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """What is legal and seldom meant: the *code* of the warning, what it is about, what to do."""
+
+    code: str
+    text: str
+    fix: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A stack over a backend, described."""
 
@@ -58,6 +68,8 @@ class Plan:
     lost: tuple[Lost, ...]
     amplification: int
     """Most attempts that one call can turn into."""
+    warnings: tuple[Warned, ...] = ()
+    """What to think about; nothing of it is refused."""
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Return the plan as JSON text."""
@@ -80,4 +92,5 @@ class Plan:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append("  " + "  ".join(cells).rstrip())
         lines += [f"  lost: {lost.operation} at {lost.layer}" for lost in self.lost]
+        lines += [f"  {warned.code}: {warned.text}; {warned.fix}" for warned in self.warnings]
         return "\n".join(lines)

@@ -12,7 +12,7 @@ from lamina.capabilities import Capabilities, Serves
 from lamina.errors import Unsupported
 from lamina.layer import SLOTS
 from lamina.plan import Lost, Plan, PlannedLayer, PlannedOperation, Worst
-from lamina.rules import check
+from lamina.rules import check, check_served, warn
 from lamina.runtime import Runtime
 from lamina.site import Common, Site
 
@@ -59,7 +59,8 @@ class Stack:
         Raises:
             StackError: A layer cannot stand over this backend.
         """
-        return backend.facade(_Assembly(self.layers, backend, runtime or Runtime()).bound())
+        assembly = _Assembly(self.layers, self.allow, backend, runtime or Runtime())
+        return backend.facade(assembly.bound())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Stack):
@@ -76,12 +77,20 @@ class Stack:
 class _Assembly:
     """The layers of one stack over one backend, each with its site; binds handlers on demand."""
 
-    def __init__(self, layers: Sequence[Layer], backend: Backend[Any], runtime: Runtime) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        allow: Mapping[str, str],
+        backend: Backend[Any],
+        runtime: Runtime,
+    ) -> None:
         self.backend = backend
         self.runtime = runtime
+        self.allow = allow
         backend.runtime = runtime
         self.layers = _with_halves([copy.copy(layer) for layer in layers])
         self.served = [_with_batches(backend)] * (len(self.layers) + 1)
+        check_served(layers, allow, self.served[-1])
         self.sites: dict[int, Site] = {}
         self._handlers: dict[tuple[int, type[Operation[Any]]], Handler[Any, Any]] = {}
         common, slots = Common(), tuple(layer.slot for layer in self.layers)
@@ -133,6 +142,7 @@ class _Assembly:
             operations=tuple(operations),
             lost=tuple(self._lost()),
             amplification=max((planned.worst.attempts for planned in operations), default=1),
+            warnings=warn(self.layers, self.allow, operations),
         )
 
     def _binder(self, depth: int) -> Callable[[type[Operation[Any]]], Handler[Any, Any]]:

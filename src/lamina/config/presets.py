@@ -15,6 +15,7 @@ def _section(
     section: dict[str, Any] = {
         "backend": backend,
         "layers": list(_GUARDED if cache is None else _CACHED),
+        "breaker": {"window": max(30.0, 2 * seconds)},  # a hang is told within it
         "timeout": {"seconds": seconds},
         **options,
     }

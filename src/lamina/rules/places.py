@@ -1,0 +1,42 @@
+"""Where layers stand, and what their options say, known by slot and name only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Sequence
+
+    from lamina.layer import Layer
+
+
+def of_slot(layers: Sequence[Layer], slot: str) -> list[Layer]:
+    """Return the layers of one slot, outermost first."""
+    return [layer for layer in layers if layer.slot == slot]
+
+
+def enclosing(
+    layers: Sequence[Layer], outside: Container[str], inside: str
+) -> Iterator[tuple[Layer, Layer]]:
+    """Give each layer of the slots *outside* with each of slot *inside* that it encloses."""
+    for place, outer in enumerate(layers):
+        if outer.slot in outside:
+            for inner in of_slot(layers[place + 1 :], inside):
+                yield outer, inner
+
+
+def number(layer: Layer, option: str) -> float | None:
+    """Return an option that is a number, None where there is none."""
+    value: object = getattr(layer, option, None)
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
+
+
+def numbers(layers: Sequence[Layer], slot: str, option: str) -> list[tuple[Layer, float]]:
+    """Return the layers of one slot whose *option* is a number, with it."""
+    found = [(layer, number(layer, option)) for layer in of_slot(layers, slot)]
+    return [(layer, value) for layer, value in found if value is not None]
+
+
+def written(several: object) -> tuple[object, ...]:
+    """Return what an option lists; nothing if it is None."""
+    return () if several is None else tuple(cast("Iterable[object]", several))
