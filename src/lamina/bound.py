@@ -210,6 +210,10 @@ class Bound:
         finally:
             self._closed.set()
 
+    def __repr__(self) -> str:
+        layers = ", ".join(map(repr, self._layers))
+        return f"<{layers} over {self.backend}>" if layers else f"<{self.backend}>"
+
     async def _send_held(self, op: Operation[R], /) -> R:
         return cast("R", await _entered(self._held, self._make(type(op)))(op))
 

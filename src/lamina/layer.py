@@ -43,6 +43,11 @@ class Sends(Protocol):
     """Another stack, as a layer that uses one sees it; ``store.bound`` is one."""
 
     @property
+    def backend(self) -> str:
+        """The name of what answers in the end."""
+        ...
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it serves."""
         ...

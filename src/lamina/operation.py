@@ -97,6 +97,13 @@ class Operation(Generic[R]):
         """Tell whether it may be sent again although a first try may have been carried out."""
         return type(self).idempotent
 
+    def portable(self) -> bool:
+        """Tell whether another store that holds the same may answer instead of this one.
+
+        Not if it goes on from what this one alone understands: a cursor, a version, an upload.
+        """
+        return True
+
     async def settle(self, outcome: R | Conflict, send: Send) -> R:
         """Turn the answer to a repeated try into what the first would have been told.
 

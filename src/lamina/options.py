@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NoReturn, TypeGuard
 
 from lamina.errors import StackError
@@ -121,6 +122,21 @@ def check_hook(layer: object, name: str) -> None:
     waits = any(map(inspect.iscoroutinefunction, (value, getattr(value, "__call__", None))))  # noqa: B004  # of an object
     if not callable(value) or waits:
         _refuse(layer, name, "a function that is not async, or None")
+
+
+def check_sends(layer: object, name: str) -> None:
+    """Refuse the option *name* unless it is another stack, such as ``store.bound``.
+
+    Raises:
+        StackError: It is something else.
+    """
+    value = getattr(layer, name)
+    if isinstance(value, type) or not (
+        inspect.iscoroutinefunction(getattr(value, "send", None))
+        and isinstance(getattr(value, "backend", None), str)
+        and isinstance(getattr(value, "capabilities", None), Mapping)
+    ):
+        _refuse(layer, name, "another stack: the bound of a store")
 
 
 def _is_finite(value: object, *, whole: bool = False) -> TypeGuard[float]:

@@ -52,6 +52,9 @@ class Store(Protocol[Given_contra, Got_co, Hit_co]):
 class Check(Operation[None]):
     """Make a real round trip to the backend."""
 
+    def portable(self) -> bool:
+        return False
+
 
 @operation("")
 class Deletion(Operation[bool]):

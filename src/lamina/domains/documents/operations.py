@@ -115,6 +115,9 @@ class Update(Operation[int | None]):
     def repeatable(self) -> bool:
         return self.expected_version is not None
 
+    def portable(self) -> bool:
+        return self.expected_version is None
+
     async def settle(self, outcome: int | Conflict | None, send: Send) -> int | None:
         if not isinstance(outcome, Conflict):
             return outcome
@@ -160,6 +163,9 @@ class Find(Operation[Page[Found]]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(),)
+
+    def portable(self) -> bool:
+        return self.cursor is None
 
 
 @operation("documents")

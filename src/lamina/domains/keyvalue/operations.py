@@ -143,6 +143,9 @@ class Scan(Operation[Page[str]]):
     def tags(self) -> tuple[str, ...]:
         return (self.tag(),)
 
+    def portable(self) -> bool:
+        return self.cursor is None
+
 
 @operation("keyvalue")
 class GetMany(Batch[bytes | None]):

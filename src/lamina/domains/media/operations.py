@@ -175,6 +175,9 @@ class Begin(Operation[str]):
     type: str = "application/octet-stream"
     metadata: Json = EMPTY
 
+    def portable(self) -> bool:
+        return False
+
 
 @operation("media", writes=True, idempotent=True)
 class PutPart(Operation[str]):
@@ -184,6 +187,9 @@ class PutPart(Operation[str]):
     upload: Key
     number: Count
     data: bytes
+
+    def portable(self) -> bool:
+        return False
 
 
 @operation("media", writes=True, idempotent=True)
@@ -203,6 +209,9 @@ class Finish(Operation[Info]):
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key), self.tag())
 
+    def portable(self) -> bool:
+        return False
+
 
 @operation("media", writes=True, idempotent=True)
 class Abort(Operation[bool]):
@@ -210,6 +219,9 @@ class Abort(Operation[bool]):
 
     key: Key
     upload: Key
+
+    def portable(self) -> bool:
+        return False
 
 
 @operation("media", writes=True, idempotent=True)
@@ -233,6 +245,9 @@ class ListObjects(Operation[Page[Info]]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(),)
+
+    def portable(self) -> bool:
+        return self.cursor is None
 
 
 @operation("media")

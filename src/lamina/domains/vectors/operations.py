@@ -138,6 +138,9 @@ class NearestPage(Operation[Page[Match]]):
     def repeatable(self) -> bool:
         return self.cursor is None
 
+    def portable(self) -> bool:
+        return self.cursor is None
+
 
 @operation("vectors")
 class Namespaces(Operation[tuple[str, ...]]):
@@ -172,6 +175,9 @@ class ListIds(Operation[Page[str]]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(),)
+
+    def portable(self) -> bool:
+        return self.cursor is None
 
 
 @operation("vectors")
