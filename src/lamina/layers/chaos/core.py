@@ -1,0 +1,109 @@
+"""Which call is hit by which strategy; no clock, no IO."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, final
+
+from lamina.hooks import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lamina.operation import Operation
+
+Kind: TypeAlias = Literal["behaviour", "slow", "fault", "outcome", "hang", "torn", "twice", "after"]
+Rate: TypeAlias = "float | Callable[[Operation[Any]], float]"
+
+RATES: Final[dict[Kind, str]] = {
+    "behaviour": "behaviour",
+    "slow": "slow",
+    "fault": "rate",
+    "outcome": "outcome",
+    "hang": "hang",
+    "torn": "torn",
+    "twice": "twice",
+    "after": "after",
+}
+"""The option that is the rate of each strategy, in the order in which they act on a call."""
+
+LONGEST: Final = 3600.0
+"""Most seconds that a call is made slower; what never ends is a hang."""
+
+
+class ChaosStatus(NamedTuple):
+    """How many calls a ``Chaos`` has judged, and how often each strategy did its harm.
+
+    *fault* counts the errors before sending, *raised* what functions of the user's raised.
+    """
+
+    calls: int
+    behaviour: int
+    slow: int
+    fault: int
+    outcome: int
+    hang: int
+    torn: int
+    twice: int
+    after: int
+    raised: int
+
+
+@final
+class Die:
+    """One strategy's chance. It has a sequence of its own, so that no other strategy shifts it."""
+
+    __slots__ = ("_draw", "_rate", "kind")
+
+    def __init__(self, kind: Kind, rate: Rate, seed: int) -> None:
+        self.kind: Kind = kind
+        self._draw = Random(f"{seed} {kind}").random
+        self._rate = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else rate
+
+    @property
+    def raised(self) -> int:
+        """Return how often the function that gives the rate raised."""
+        return self._rate.raised if isinstance(self._rate, Hook) else 0
+
+    def hits(self, op: Operation[Any]) -> bool:
+        """Tell whether this call is hit; draws once, whatever the rate."""
+        rate = self._rate
+        if isinstance(rate, Hook):
+            rate = number(rate(0.0, op))
+        return self._draw() < rate
+
+
+@final
+class Dice:
+    """The strategies that have a chance, and what they have done."""
+
+    def __init__(self, rates: Mapping[Kind, Rate], seed: int) -> None:
+        self._seed = seed
+        self._dice = [Die(kind, rate, seed) for kind, rate in rates.items() if rate != 0]
+        self.calls = 0
+        self.harm: dict[Kind, int] = dict.fromkeys(RATES, 0)
+
+    def of(self, kinds: Sequence[Kind]) -> tuple[Die, ...]:
+        """Return those of *kinds*, in the order in which they act."""
+        return tuple(die for die in self._dice if die.kind in kinds)
+
+    def roll(self, dice: tuple[Die, ...], op: Operation[Any]) -> list[Kind]:
+        """Return what hits this call: the same for the same seed, options and order of calls."""
+        self.calls += 1
+        return [die.kind for die in dice if die.hits(op)]
+
+    def rng(self, call: int) -> Random:
+        """Return the chance that decides the rest about the call of that number."""
+        return Random(f"{self._seed} {call}")
+
+    def status(self, raised: int) -> ChaosStatus:
+        """Return what was done; *raised* is that of the layer's own hooks."""
+        raised += sum(die.raised for die in self._dice)
+        return ChaosStatus(self.calls, **self.harm, raised=raised)
+
+
+def number(given: object) -> float:
+    """Return a rate or a time that a user's function gave, 0 if it is none."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+        return 0.0  # not a number, too
+    return float(min(given, LONGEST))
