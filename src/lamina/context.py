@@ -24,29 +24,76 @@ current: Final[ContextVar[Call | None]] = ContextVar("lamina.call", default=None
 class Call:
     """The context of one caller, or of one operation or attempt of it (then it has a parent).
 
+    A child tells what it collects to the outermost caller: they hold the same lists.
+
     Attributes:
         deadline: When the caller's budget ends, in loop time; None for never.
         attempt: Which attempt this is, from 1.
         queued: Seconds spent waiting for a place inside a layer.
-        degraded: Operations answered with less than was asked.
-        served_by: Backend by operation, where another than the first answered.
-        age: Seconds since the answer was true, by operation, where it may be stale.
     """
 
-    __slots__ = ("age", "attempt", "deadline", "degraded", "parent", "queued", "served_by")
+    attempt = 1  # these three live in the class until they are set: most calls never set them
+    queued = 0.0
+    _told: _Told | None = None
 
-    def __init__(self, *, deadline: float | None = None, parent: Call | None = None) -> None:
+    def __init__(self, deadline: float | None = None, parent: Call | None = None) -> None:
         self.deadline = deadline
         self.parent = parent
-        self.attempt = 1
-        self.queued = 0.0
-        self.degraded: list[Brief] = parent.degraded if parent else []
-        self.served_by: dict[Brief, str] = parent.served_by if parent else {}
-        self.age: dict[Brief, float] = parent.age if parent else {}
+
+    @property
+    def degraded(self) -> list[Brief]:
+        """Operations answered with less than was asked."""
+        return self._answers().degraded
+
+    @property
+    def late(self) -> list[Brief]:
+        """Operations whose answer came in spite of a limit that had passed."""
+        return self._answers().late
+
+    @property
+    def served_by(self) -> dict[Brief, str]:
+        """Backend by operation, where another than the first answered."""
+        return self._answers().served_by
+
+    @property
+    def age(self) -> dict[Brief, float]:
+        """Seconds since the answer was true, by operation, where it may be stale."""
+        return self._answers().age
 
     def child(self) -> Call:
         """Return a context of one operation, which reports to this one."""
         return Call(deadline=self.deadline, parent=self)
+
+    def is_fresh(self) -> bool:
+        """Tell whether all answers so far were complete, of now, and in time."""
+        told = self._told if self.parent is None else self._answers()
+        return told is None or not (told.degraded or told.late or told.age)
+
+    def tell(self, other: Call) -> None:
+        """Add what this one has collected to *other*."""
+        told = self._told if self.parent is None else self._answers()
+        if told is not None:
+            other.degraded.extend(told.degraded)
+            other.late.extend(told.late)
+            other.served_by.update(told.served_by)
+            other.age.update(told.age)
+
+    def _answers(self) -> _Told:
+        if self._told is None:
+            parent = self.parent
+            self._told = _Told() if parent is None else parent._answers()  # noqa: SLF001  # its own kind
+        return self._told
+
+
+@final
+class _Told:
+    __slots__ = ("age", "degraded", "late", "served_by")
+
+    def __init__(self) -> None:
+        self.degraded: list[Brief] = []
+        self.late: list[Brief] = []
+        self.served_by: dict[Brief, str] = {}
+        self.age: dict[Brief, float] = {}
 
 
 @final
@@ -84,7 +131,7 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
 
 
 def _seconds(deadline: object) -> float:
-    if not isinstance(deadline, int | float):
+    if isinstance(deadline, bool) or not isinstance(deadline, int | float):
         msg = f"deadline must be a number, got {type(deadline).__name__}"
         raise Invalid(msg)
     if not deadline >= 0:
@@ -93,9 +140,21 @@ def _seconds(deadline: object) -> float:
     return math.inf if deadline > _MOST else deadline
 
 
-def remaining(now: float) -> float:
-    """Return the seconds until the current deadline; infinite without one."""
+def ends() -> float:
+    """Return when the current budget ends, in loop time; infinite without one."""
     context = current.get()
     if context is None or context.deadline is None:
         return math.inf
-    return context.deadline - now
+    return context.deadline
+
+
+def remaining(now: float) -> float:
+    """Return the seconds until the current deadline; infinite without one."""
+    return ends() - now
+
+
+def note_late(brief: Brief) -> None:
+    """Tell the caller, and a cache between, that an answer came after its limit had passed."""
+    context = current.get()
+    if context is not None:
+        context.late.append(brief)

@@ -7,19 +7,23 @@ import heapq
 import types
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
 R = TypeVar("R")
 
+_TURNS: Final = 4  # in which a wait that ends by itself has told why, through tasks between, too
+_GRACE: Final = 1.0  # seconds for what is being cancelled already
+_FEW: Final = 64  # ended entries that are never worth sweeping
+
 
 @final
 class Entry:
     """One limited attempt; cancels its task when the time has come."""
 
-    __slots__ = ("cancelling", "expired", "task", "when")
+    __slots__ = ("cancelling", "expired", "spared", "task", "when")
 
     def __init__(self, when: float) -> None:
         task = asyncio.current_task()
@@ -30,6 +34,7 @@ class Entry:
         self.task: asyncio.Task[Any] | None = task
         self.cancelling = task.cancelling()
         self.expired = False
+        self.spared = False
 
     def was_ours(self) -> bool:
         """Tell whether the cancellation that arrived is this entry's alone.
@@ -43,6 +48,13 @@ class Entry:
         if self.task is not None:
             self.expired = True
             self.task.cancel()
+
+    def spare(self) -> bool:
+        """Tell, once, whether the task is being cancelled already and needs time to clean up."""
+        if self.spared or self.task is None or self.task.cancelling() <= self.cancelling:
+            return False
+        self.spared = True
+        return True
 
     def finish(self) -> None:
         """Forget the task; take a cancellation back that nobody has."""
@@ -60,35 +72,39 @@ class Entry:
 
 @final
 class Timers:
-    """First in, first out while the limits are equal; a heap for those that end sooner."""
+    """First in, first out while the limits are equal; a heap for those that end sooner.
 
-    def __init__(self) -> None:
+    With *last*, what bounds itself by the same moment is heard first: the limit comes a few turns
+    of the loop later, and a second later for a task that is being cancelled already.
+    """
+
+    def __init__(self, *, last: bool = False) -> None:
+        self._last = last
         self._line: deque[Entry] = deque()
         self._sooner: list[tuple[float, int, Entry]] = []
         self._numbers = count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._ended = 0  # entries that ended, less those that left
+        self._timer: asyncio.Handle | None = None
+        self._next = 0.0  # when the timer fires
 
     def start(self, when: float) -> Entry:
         """Begin to limit the current task's attempt, until *when* in loop time."""
         entry = Entry(when)
-        line = self._line
-        if not line or when >= line[-1].when:
-            line.append(entry)
-        else:
-            heapq.heappush(self._sooner, (when, next(self._numbers), entry))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(when, self._fire)
-        elif when < self._timer.when():
-            self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_at(when, self._fire)
+        self._put(entry)
+        if self._timer is None or when < self._next:
+            self._set(when)
         return entry
 
     def end(self, entry: Entry) -> None:
         """Stop limiting; the timer stays, the next attempt will want it."""
         entry.finish()
+        self._ended += 1
         line = self._line
         while line and line[0].task is None:
             line.popleft()
+            self._ended -= 1
+        if self._ended > _FEW and 2 * self._ended > len(line) + len(self._sooner):
+            self._sweep()
 
     def stop(self) -> None:
         """Give the timer back."""
@@ -96,17 +112,57 @@ class Timers:
             self._timer.cancel()
             self._timer = None
 
-    def _fire(self) -> None:
+    def __len__(self) -> int:
+        return len(self._line) + len(self._sooner)
+
+    def _put(self, entry: Entry) -> None:
+        line = self._line
+        if not line or entry.when >= line[-1].when:
+            line.append(entry)
+        else:
+            heapq.heappush(self._sooner, (entry.when, next(self._numbers), entry))
+
+    def _set(self, when: float) -> None:
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_at(when, self._fire, when)
+        self._next = when
+
+    def _fire(self, when: float, turns: int = 0) -> None:
         loop = asyncio.get_running_loop()
-        fired = self._timer
-        now = max(loop.time(), fired.when() if fired is not None else 0.0)
+        if self._last and turns < _TURNS:
+            self._timer = loop.call_soon(self._fire, when, turns + 1)
+            return
+        now = max(loop.time(), when)  # a timer may fire a hair too soon
+        for entry in self._due(now):
+            if self._last and entry.spare():
+                entry.when = now + _GRACE
+                self._put(entry)
+            else:
+                entry.expire()
+        self._timer = None
+        nearest = [self._line[0].when] if self._line else []
+        nearest += [when for when, _, _ in self._sooner[:1]]
+        if nearest:
+            self._set(min(nearest))
+
+    def _due(self, now: float) -> list[Entry]:
+        """Take out what is due, and what ended before it."""
         line, sooner = self._line, self._sooner
+        due: list[Entry] = []
         while line and (line[0].task is None or line[0].when <= now):
-            line.popleft().expire()
+            due.append(line.popleft())
         while sooner and (sooner[0][2].task is None or sooner[0][0] <= now):
-            heapq.heappop(sooner)[2].expire()
-        nearest = [entry.when for entry in (*list(line)[:1], *(e for _, _, e in sooner[:1]))]
-        self._timer = loop.call_at(min(nearest), self._fire) if nearest else None
+            due.append(heapq.heappop(sooner)[2])
+        self._ended -= len(due)
+        return due
+
+    def _sweep(self) -> None:
+        """Let go of what has ended behind one that has not."""
+        before = len(self)
+        self._line = deque(entry for entry in self._line if entry.task is not None)
+        self._sooner = [item for item in self._sooner if item[2].task is not None]
+        heapq.heapify(self._sooner)
+        self._ended -= before - len(self)
 
 
 def _resumed(started: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:

@@ -1,5 +1,5 @@
 """Timeout: end an attempt that takes too long."""
 
-from lamina.layers.timeout.layer import Timeout
+from lamina.layers.timeout.layer import Timeout, TimeoutStatus
 
-__all__ = ["Timeout"]
+__all__ = ["Timeout", "TimeoutStatus"]
