@@ -13,7 +13,7 @@ unexport PYRIGHT_PYTHON_FORCE_VERSION PYRIGHT_PYTHON_PYLANCE_VERSION
 PYRIGHT := $(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help chat test check bench format pins clean
+.PHONY: help chat test check mutants bench format pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ check: $(STAMP) ## formatting, lint and types; stops at the first failure
 	@$(BIN)/mypy
 	@$(PYRIGHT)
 	@$(BIN)/mypy tests/typing
+
+mutants: $(STAMP) ## break the pure cores; fails if their tests do not notice (ARGS=breaker)
+	@$(BIN)/python tests/mutation.py $(ARGS)
 
 bench: $(STAMP) ## run the benchmarks (ARGS="...")
 	@$(BIN)/python -m benchmarks $(ARGS)
