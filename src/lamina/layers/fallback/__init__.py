@@ -1,0 +1,5 @@
+"""Fallback: ask another stack when the first fails."""
+
+from lamina.layers.fallback.layer import Fallback
+
+__all__ = ["Fallback"]

@@ -1,0 +1,112 @@
+"""The other store: asked after a failure, told in the caller's context."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.context import Call, current
+from lamina.errors import StorageError
+from lamina.layers.fallback.core import FallbackStatus, Policy
+from lamina.layers.fallback.limited import limited
+from lamina.values import Done, Failed
+
+if TYPE_CHECKING:
+    from lamina.hooks import Hook
+    from lamina.layer import Sends
+    from lamina.operation import Operation, R
+    from lamina.runtime import Runtime
+    from lamina.timers import Timers
+    from lamina.values import Outcome
+
+_asking: Final[ContextVar[tuple[object, ...]]] = ContextVar("lamina.fallback", default=())
+"""Those whose other store is being asked, so that a loop of them comes to an end."""
+
+
+@final
+class Other:
+    """The store *to*, asked about what *policy* lets through; *hook* is told before."""
+
+    def __init__(
+        self,
+        to: Sends,
+        policy: Policy,
+        hook: Hook[[Operation[Any], StorageError], None] | None,
+        runtime: Runtime,
+        timers: Timers,
+    ) -> None:
+        self._to = to
+        self._policy = policy
+        self._hook = hook
+        self._runtime = runtime
+        self._timers = timers
+        self._answered = self._failed = self._refused = 0
+
+    def may_answer(self, op: Operation[Any], error: StorageError) -> bool:
+        """Tell whether *op*, which failed with *error*, is to be asked here."""
+        call = current.get()
+        ends = None if call is None else call.deadline
+        if not self._policy.counts(error, None if ends is None else ends - self._runtime.now()):
+            return False
+        reason = self._policy.refusal(op, error)
+        if reason is None and self in _asking.get():
+            reason = "it is being asked already"
+        if reason is None:
+            return True
+        self._refused += 1
+        error.add_note(f"not asked of {self._to.backend}: {reason}")
+        return False
+
+    async def instead(self, op: Operation[R], error: StorageError) -> R:
+        """Return the answer to *op*, which failed with *error*.
+
+        Raises:
+            StorageError: *error* itself; it has a note of how this store failed too.
+        """
+        told = await self.ask(op, error, of=op)
+        if isinstance(told, Failed):
+            raise error
+        return told.value
+
+    async def ask(self, op: Operation[R], error: StorageError, *, of: Operation[Any]) -> Outcome[R]:
+        """Return the answer to *op*, or the *error* that it failed with before."""
+        if self._hook is not None:
+            self._hook(None, op, error)
+        try:
+            return Done(await self.send(op, of=of))
+        except Exception as failed:  # whatever it is, the first store's error comes out
+            self.note(error, failed)
+        return Failed(error)
+
+    async def send(self, op: Operation[R], *, of: Operation[Any]) -> R:
+        """Return the answer to *op*, which is *of* an operation of the caller's, and tell so."""
+        before, asking = current.get(), _asking.get()
+        call = Call(deadline=None if before is None else before.deadline)
+        current.set(call)
+        _asking.set((*asking, self))
+        try:
+            answer = await limited(self._timers, self._to.send(op), call.deadline)
+        finally:
+            current.set(before)
+            _asking.set(asking)
+        self._answered += 1
+        if before is not None:
+            asked, brief = op.brief(), of.brief()
+            call.served_by[brief] = call.served_by.get(asked, self._to.backend)
+            if brief not in call.degraded:
+                call.degraded.append(brief)
+            call.tell(before)
+        return answer
+
+    def note(self, error: StorageError, failed: Exception) -> None:
+        """Count that this store failed too, and attach how to the first one's error."""
+        self._failed += 1
+        told = f": {failed}" if isinstance(failed, StorageError) else ""
+        error.add_note(f"and {self._to.backend} failed too: {type(failed).__name__}{told}")
+        if error.__context__ is None and failed is not error:
+            error.__context__ = failed
+
+    def status(self) -> FallbackStatus:
+        """Return what it has done since the stack was built."""
+        raised = 0 if self._hook is None else self._hook.raised
+        return FallbackStatus(self._answered, self._failed, self._refused, raised)

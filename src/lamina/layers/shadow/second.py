@@ -1,0 +1,116 @@
+"""The second stack: asked in the background, compared, counted, told; never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
+
+from lamina.hooks import Hook
+from lamina.layers.shadow.core import Races, ShadowStatus
+from lamina.values import Failed, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.errors import Brief
+    from lamina.layer import Sends
+    from lamina.layers.shadow.core import Watch
+    from lamina.operation import Operation
+    from lamina.runtime import Runtime
+
+Kind: TypeAlias = Literal["different", "racy", "failed"]
+Compare: TypeAlias = "Callable[[Operation[Any], Any, Any], bool]"
+Report: TypeAlias = "Callable[[Brief, Kind], None]"
+
+_SILENT: Final = object()
+
+
+@final
+class Second:
+    """The stack *to*, asked *at_once* operations at the most, each for *within* seconds."""
+
+    def __init__(
+        self,
+        to: Sends,
+        runtime: Runtime,
+        compare: Compare | None,
+        report: Report | None,
+        *,
+        within: float,
+        at_once: int,
+    ) -> None:
+        self._to = to
+        self._runtime = runtime
+        self._compare: Hook[[Operation[Any], Any, Any], Any] = Hook(
+            compare or _equal, "Shadow", "compare"
+        )
+        self._report = None if report is None else Hook(report, "Shadow", "report")
+        self._within = within
+        self._at_once = at_once
+        self.races = Races()
+        self.closed = False
+        self.skipped = 0
+        self._running = 0
+        self._sent = self._unjudged = 0
+        self._ended: dict[str, int] = dict.fromkeys(("same", "different", "racy", "failed"), 0)
+
+    def send(self, op: Operation[Any], answer: Any, watch: Watch) -> bool:
+        """Ask for *op* in the background and compare with *answer*, if there is room.
+
+        *watch* ends with it.
+        """
+        if self.closed or self._running >= self._at_once or not self._runtime.has_room():
+            self.skipped += 1
+            return False
+        self._running += 1
+        self._sent += 1
+        task = self._runtime.spawn(self._ask(op, answer, watch), "shadow")
+        task.add_done_callback(lambda _: self._ends(watch))
+        return True
+
+    def status(self) -> ShadowStatus:
+        """Return what became of the reads."""
+        raised = self._compare.raised + (0 if self._report is None else self._report.raised)
+        return ShadowStatus(
+            self._sent, **self._ended, unjudged=self._unjudged, skipped=self.skipped, raised=raised
+        )
+
+    def _ends(self, watch: Watch) -> None:
+        self._running -= 1
+        self.races.forget(watch)
+
+    async def _ask(self, op: Operation[Any], answer: Any, watch: Watch) -> None:
+        try:
+            async with asyncio.timeout(self._within):
+                theirs = await self._to.send(op)
+        except Exception:  # it is the second stack's own, whatever it is
+            self._tell(op, "failed")
+            return
+        if has_failed(theirs):
+            self._tell(op, "failed")
+            return
+        verdict = self._compare(_SILENT, op, answer, theirs)
+        if verdict is True:
+            self._ended["same"] += 1
+        elif verdict is False:
+            self._tell(op, "racy" if watch.racy else "different")
+        else:
+            self._unjudged += 1
+
+    def _tell(self, op: Operation[Any], kind: Kind) -> None:
+        self._ended[kind] += 1
+        if self._report is not None:
+            self._report(None, op.brief(), kind)
+
+
+def has_failed(answer: object) -> bool:
+    """Tell whether an answer is that of a batch, and some item of it failed."""
+    return isinstance(answer, tuple) and any(isinstance(one, Failed) for one in answer)
+
+
+def _equal(op: Operation[Any], here: Any, there: Any) -> bool:
+    """Compare two answers; of two pages what they hold: cursors are each store's own."""
+    del op
+    if isinstance(here, Page) and isinstance(there, Page):
+        return bool(here.items == there.items)
+    return bool(here == there)
