@@ -92,9 +92,9 @@ class Dice:
         self.calls += 1
         return [die.kind for die in dice if die.hits(op)]
 
-    def rng(self, call: int) -> Random:
+    def rng(self, kind: Kind, call: int) -> Random:
         """Return the chance that decides the rest about the call of that number."""
-        return Random(f"{self._seed} {call}")
+        return Random(f"{self._seed} {kind} {call}")
 
     def status(self, raised: int) -> ChaosStatus:
         """Return what was done; *raised* is that of the layer's own hooks."""

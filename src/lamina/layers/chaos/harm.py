@@ -53,12 +53,11 @@ class Harm:
         self, hit: list[Kind], call: int, op: Operation[Any], inner: Handler[Any, Any]
     ) -> Any:
         """Do to this call what has hit it, and answer what is left of it."""
-        rng = self._dice.rng(call)
         if "behaviour" in hit and self._action is not None:
             self._count("behaviour", op)
             self._action(None, op)
         if "slow" in hit:
-            await self._wait(op, rng)
+            await self._wait(op, self._dice.rng("slow", call))
         if "fault" in hit:
             self._fail(op)
         if "outcome" in hit and self._answer is not None:
@@ -66,15 +65,15 @@ class Harm:
             if answer is not _NOTHING:
                 return self._instead(answer, op)
         if "hang" in hit:
-            await self._hang(op, inner, rng)
+            await self._hang(op, inner, self._dice.rng("hang", call))
         if "torn" in hit:
-            await self._tear(op, inner, rng)
+            await self._tear(op, inner, self._dice.rng("torn", call))
         answer = await inner(op)
         if "twice" in hit:
             await self._repeat(op, inner)
         if "after" in hit:
             self._count("after", op)
-            raise _doubt(rng)
+            raise _doubt(self._dice.rng("after", call))
         return answer
 
     def release(self) -> None:

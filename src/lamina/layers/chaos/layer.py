@@ -30,13 +30,13 @@ class Chaos(Layer):
     ``fault(op)`` makes (by default ``Unavailable``, not sent); *outcome* gives ``answer(op)``
     without asking the backend; *hang* never answers, half of the time after the operation was
     carried out; *torn* carries out a part of a batch of writes, or writes the beginning of a
-    content, then fails in doubt; *twice* carries the operation out twice and gives the first
-    answer; *after* carries it out and raises ``Unavailable`` or ``TimedOut``, perhaps sent.
+    content, then fails in doubt; *twice* carries it out twice and gives the first answer;
+    *after* carries it out and raises ``Unavailable`` or ``TimedOut``, perhaps sent.
 
     A rate may be a function of the operation. *ops* names those that are hit; *enabled*, a flag
     that may be set while it runs or a function that gives True, switches all. The same *seed*
     (None: the runtime's chance) and order of calls give the same faults. A function that raises
-    injects nothing. ``on_injected(kind, op)`` is told of each harm. Latency is that of Simmy.
+    injects nothing. ``on_injected(kind, op)`` is told of each harm. The latency is Simmy's.
 
     Raises:
         StorageError: What was injected; its ``layer`` is ``"chaos"`` unless *fault* made it.
@@ -93,8 +93,8 @@ class Chaos(Layer):
         return bool(self._kinds(op))
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        del site
         harm, every, dice = self._harm, self._dice, self._dice.of(self._kinds(op))
+        del site
 
         def handler(op: Op) -> Coroutine[Any, Any, R]:
             if self.enabled is not True and not harm.is_enabled(self.enabled, op):
@@ -117,5 +117,5 @@ class Chaos(Layer):
     def _kinds(self, op: type[Operation[Any]]) -> list[Kind]:
         if self.ops is not None and op.__name__ not in self.ops:
             return []
-        wanted: list[Kind] = [kind for kind, name in RATES.items() if getattr(self, name) != 0]
-        return [kind for kind in wanted if kind != "torn" or may_tear(op)]
+        kinds: list[Kind] = [kind for kind, name in RATES.items() if getattr(self, name) != 0]
+        return [kind for kind in kinds if kind != "torn" or may_tear(op)]
