@@ -113,7 +113,7 @@ class Deadline(Layer):
 
         return handler
 
-    async def _ended(self, op: Op, call: Coroutine[Any, Any, R], waits_for: Any) -> R:
+    async def _ended(self, op: Operation[Any], call: Coroutine[Any, Any, R], waits_for: Any) -> R:
         entry = self._timers.start(ends())
         try:
             answer: R = await resumed(call, waits_for)

@@ -82,7 +82,9 @@ class Timeout(Layer):
     async def close(self) -> None:
         self._timers.stop()
 
-    async def _limited(self, op: Op, attempt: Coroutine[Any, Any, R], waits_for: Any) -> R:
+    async def _limited(
+        self, op: Operation[Any], attempt: Coroutine[Any, Any, R], waits_for: Any
+    ) -> R:
         limit, deadline = self._runtime.now() + self.seconds, ends()
         is_cut = deadline < limit
         entry = self._timers.start(deadline if is_cut else limit)
