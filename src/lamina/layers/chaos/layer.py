@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 from lamina.layer import Layer
@@ -10,6 +9,7 @@ from lamina.layers.chaos.core import RATES, ChaosStatus, Dice, Kind, Rate
 from lamina.layers.chaos.harm import Harm
 from lamina.layers.chaos.options import check, check_served, names_of
 from lamina.layers.chaos.torn import may_tear
+from lamina.plan import Worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from lamina.errors import StorageError
     from lamina.operation import Handler, Op, Operation, R
-    from lamina.plan import Worst
     from lamina.site import Site
 
 
@@ -105,7 +104,7 @@ class Chaos(Layer):
         return handler
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
-        return replace(below, attempts=below.attempts * (2 if "twice" in self._kinds(op) else 1))
+        return Worst(below.attempts * (2 if "twice" in self._kinds(op) else 1), below.seconds)
 
     async def close(self) -> None:
         self._harm.release()
