@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import lamina
 from lamina.backend import serves
-from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend
+from lamina.domains.keyvalue import Get, GetMany, KeyValue, KeyValueBackend, Scan, Set
+from lamina.domains.media import PART, Chunk, Head, Info, ReadRange
 from lamina.errors import DeadlineExceeded, StackError, TimedOut, Unavailable
-from lamina.layers.timeout import Timeout
+from lamina.layers.breaker import Breaker
+from lamina.layers.cache import Cache
+from lamina.layers.deadline import Deadline
+from lamina.layers.timeout import Timeout, TimeoutStatus
 from lamina.stack import Stack
+from lamina.testing.scripted import ScriptedMedia
 from lamina.testing.sweep import sweep
-from lamina.timers import Timers
+from lamina.values import Done, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +55,12 @@ def limited(seconds: float = 5.0, backend: Sleeper | None = None) -> KeyValue:
     return Stack(Timeout(seconds)).over(backend or Sleeper())
 
 
+def status(store: KeyValue) -> TimeoutStatus:
+    layer = store.bound.layer(Timeout)
+    assert layer is not None
+    return layer.status()
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -70,7 +82,7 @@ async def test_an_answer_in_time_is_delivered() -> None:
     assert await limited(5.0).get("4.9") == b"4.9"
 
 
-async def test_an_attempt_that_never_suspends_starts_no_timer() -> None:
+async def test_dl5_an_attempt_that_never_suspends_starts_no_timer() -> None:
     store = limited()
     layer = store.bound.layer(Timeout)
     assert layer is not None
@@ -110,7 +122,7 @@ async def test_many_attempts_share_one_timer_and_each_ends_at_its_own_time() -> 
     assert ended == {"60.0": 5.0, "61.0": 6.0, "62.5": 7.5}
 
 
-async def test_the_caller_s_deadline_ends_it_sooner() -> None:
+async def test_dl4_the_caller_s_deadline_ends_it_sooner() -> None:
     store = limited(5.0)
 
     async with lamina.call(deadline=2.0):
@@ -142,11 +154,13 @@ async def test_a_deadline_between_others_overtakes_them() -> None:
 
 
 async def test_a_deadline_that_has_passed_ends_it_at_once() -> None:
+    backend = Sleeper()
     async with lamina.call(deadline=0.0):
-        with pytest.raises(DeadlineExceeded):
-            await limited(5.0).get("60")
+        with pytest.raises(DeadlineExceeded) as caught:
+            await limited(5.0, backend).get("60")
 
     assert now() == pytest.approx(0.0)
+    assert (caught.value.sent, caught.value.layer) == ("no", "timeout")
 
 
 async def test_a_cancellation_from_outside_is_passed_on() -> None:
@@ -159,7 +173,7 @@ async def test_a_cancellation_from_outside_is_passed_on() -> None:
         await task
 
 
-async def test_a_cancellation_from_outside_wins_in_the_same_turn() -> None:
+async def test_dl10_a_cancellation_from_outside_wins_in_the_same_turn() -> None:
     task = asyncio.ensure_future(limited(5.0).get("60"))
     asyncio.get_running_loop().call_at(5.0, task.cancel)
 
@@ -169,13 +183,65 @@ async def test_a_cancellation_from_outside_wins_in_the_same_turn() -> None:
     assert now() == pytest.approx(5.0)
 
 
-async def test_an_answer_given_in_spite_of_the_cancellation_is_delivered() -> None:
+async def test_dl8_an_answer_given_in_spite_of_the_cancellation_is_delivered_and_counted() -> None:
     task = asyncio.current_task()
     assert task is not None
+    store = limited(1.0, Sleeper(lambda: b"late"))
 
-    assert await limited(1.0, Sleeper(lambda: b"late")).get("60") == b"late"
+    async with lamina.call() as told:
+        assert await store.get("60") == b"late"
 
     assert task.cancelling() == 0
+    assert status(store) == (0, 0, 1)
+    assert [brief.operation for brief in told.late] == ["Get"]
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("patience", [None, 5.0])
+async def test_dl8_a_late_answer_is_given_to_all_who_wait_and_kept_by_no_cache(
+    patience: float | None, *, many: bool
+) -> None:
+    class Many(Sleeper):
+        @serves(GetMany)
+        async def get_many(self, op: GetMany) -> tuple[Done[bytes | None], ...]:
+            return tuple([Done(await self.get(single)) for single in op.singles()])
+
+    backend = Many(lambda: b"late")
+    outer = [] if patience is None else [Deadline(patience)]
+    store = Stack(*outer, Cache(60), Timeout(1.0)).over(backend)
+
+    async def read() -> bytes | None:
+        if many:
+            return (await store.get_many(["60"]))[0]
+        return await store.get("60")
+
+    async with lamina.call() as told:
+        assert await asyncio.gather(read(), read()) == [b"late", b"late"]
+    assert told.late
+    asked = backend.cancelled
+    assert await read() == b"late"
+    assert backend.cancelled == asked + 1
+
+    backend.on_cancel = None
+    assert await store.get("0.5") == await store.get("0.5") == b"0.5"
+    found = store.bound.layer(Cache)
+    assert found is not None
+    assert found.stats().stored == 1
+
+
+async def test_dl8_a_late_answer_to_a_write_is_an_answer() -> None:
+    class Stubborn(KeyValueBackend):
+        name = "stubborn"
+
+        @serves(Set)
+        async def set(self, op: Set) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    store = Stack(Timeout(1.0)).over(Stubborn())
+    async with lamina.call() as told:
+        await store.set("a", b"1")
+    assert (told.late[0].operation, status(store).late) == ("Set", 1)
 
 
 async def test_an_error_raised_in_spite_of_the_cancellation_is_passed_on() -> None:
@@ -186,6 +252,131 @@ async def test_an_error_raised_in_spite_of_the_cancellation_is_passed_on() -> No
         await limited(1.0, Sleeper(lambda: Unavailable("driver gave up"))).get("60")
 
     assert task.cancelling() == 0
+
+
+async def test_dl6_a_driver_s_own_timeout_is_no_end_of_ours() -> None:
+    class Driver(Sleeper):
+        @serves(Get)
+        async def get(self, op: Get) -> bytes | None:
+            async with asyncio.timeout(float(op.key)):
+                await asyncio.sleep(60)
+            return None
+
+    store = limited(5.0, Driver())
+
+    with pytest.raises(TimeoutError) as early:
+        await store.get("1")
+    with pytest.raises(TimedOut):
+        await store.get("5")  # both at the same moment
+    with pytest.raises(TimedOut):
+        await store.get("6")
+
+    assert not isinstance(early.value, TimedOut)
+    assert now() == pytest.approx(11.0)
+    assert status(store) == (2, 0, 0)
+
+
+async def test_dl6_a_driver_s_timeout_raised_at_our_cancellation_comes_out() -> None:
+    raised = TimeoutError("the driver's")
+    with pytest.raises(TimeoutError) as caught:
+        await limited(1.0, Sleeper(lambda: raised)).get("60")
+    assert caught.value is raised
+
+
+async def test_c3_dl4_an_attempt_that_had_all_its_time_failed_though_the_budget_ends_too() -> None:
+    store = limited(2.0)
+
+    async with lamina.call(deadline=2.0):
+        with pytest.raises(TimedOut):
+            await store.get("60")
+    async with lamina.call(deadline=1.99):
+        with pytest.raises(DeadlineExceeded) as caught:
+            await store.get("60")
+
+    assert (caught.value.sent, caught.value.transient) == ("maybe", False)
+    assert status(store) == (1, 1, 0)
+
+
+async def test_c3_a_short_deadline_opens_no_circuit_and_a_short_timeout_does() -> None:
+    store = Stack(Breaker(min_calls=2), Timeout(1.0)).over(Sleeper())
+    breaker = store.bound.layer(Breaker)
+    assert breaker is not None
+
+    for _ in range(5):
+        async with lamina.call(deadline=0.5):
+            with pytest.raises(DeadlineExceeded):
+                await store.get("60")
+    assert breaker.status().state.value == "closed"
+
+    for _ in range(2):
+        with pytest.raises(TimedOut):
+            await store.get("60")
+    assert breaker.status().state.value == "open"
+
+
+async def test_dl7_it_waits_for_the_cleanup_of_what_it_cancels() -> None:
+    class Tidy(Sleeper):
+        @serves(Get)
+        async def get(self, op: Get) -> bytes | None:
+            try:
+                return await super().get(op)
+            finally:
+                await asyncio.sleep(0.2)
+
+    with pytest.raises(TimedOut):
+        await limited(0.05, Tidy()).get("60")
+
+    assert now() == pytest.approx(0.25)
+
+
+class Paged(KeyValueBackend):
+    """Gives one key a page, each after *seconds*, for ever."""
+
+    name = "paged"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    @serves(Scan)
+    async def scan(self, op: Scan) -> Page[str]:
+        await asyncio.sleep(self.seconds)
+        at = int(op.cursor or "0")
+        return Page((str(at),), str(at + 1))
+
+
+@pytest.mark.parametrize("budget", [[], [Deadline(2.0)]])
+async def test_dl9_each_page_has_its_own_limits_and_all_of_them_the_caller_s(
+    budget: list[Deadline],
+) -> None:
+    store = Stack(*budget, Timeout(1.0)).over(Paged(0.9))
+    pages = store.scan()
+    async with lamina.call(deadline=10.0):
+        for place in range(11):
+            assert await anext(pages) == str(place)
+        with pytest.raises(DeadlineExceeded):
+            await anext(pages)
+    assert now() == pytest.approx(10.0)
+
+    with pytest.raises(TimedOut):
+        await anext(Stack(*budget, Timeout(1.0)).over(Paged(1.1)).scan())
+
+
+async def test_dl9_each_range_of_a_reader_has_its_own_limit_and_all_of_them_the_caller_s() -> None:
+    size = 20 * PART
+    info = Info("a", size, "v1", "text/plain", {}, 0.0)
+    backend = ScriptedMedia()
+    backend.expect(Head).returns(info).always()
+    backend.expect(ReadRange).after(0.9).returns(Chunk(bytes(PART), info)).always()
+    media = Stack(Deadline(2.0), Timeout(1.0)).over(backend)
+    reader = await media.open_reader("a")
+    assert reader is not None
+
+    async with lamina.call(deadline=10.0):
+        assert len(await reader.read(10 * PART)) == 10 * PART
+        with pytest.raises(DeadlineExceeded):
+            await reader.read()
+
+    assert now() == pytest.approx(10.0)
 
 
 async def test_an_inner_timeout_ends_before_an_outer_one() -> None:
@@ -214,18 +405,10 @@ def test_is_cancellable_at_each_suspension() -> None:
     assert sweep(scenario).points >= 2
 
 
-async def test_finished_attempts_are_not_kept() -> None:
-    timers = Timers()
-
-    for _ in range(1000):
-        timers.end(timers.start(now() + 5.0))
-
-    assert len(timers._line) == 0
-    timers.stop()
-
-
-@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), True])
-def test_a_limit_that_is_no_duration_is_refused(seconds: float) -> None:
+@pytest.mark.parametrize(
+    "seconds", [0, -1, float("inf"), float("nan"), True, None, "1", [1.0], 10**400]
+)
+def test_a_limit_that_is_no_duration_is_refused(seconds: Any) -> None:
     with pytest.raises(StackError, match="Timeout: seconds must be a finite number above 0"):
         Timeout(seconds)
 

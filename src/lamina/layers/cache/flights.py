@@ -127,9 +127,7 @@ class Asking:
 def tell(call: Call, reader: Call | None) -> None:
     """Add what *call* collected to a reader's own context."""
     if reader is not None:
-        reader.degraded.extend(call.degraded)
-        reader.served_by.update(call.served_by)
-        reader.age.update(call.age)
+        call.tell(reader)
 
 
 def own_copy(error: Exception) -> Exception:

@@ -116,7 +116,7 @@ class ManyReader:
         if self._stamped is not None:
             value = cast("Stamped[Any]", value).value
         if flight is not None:
-            keep = self._keep and not call.degraded
+            keep = self._keep and call.is_fresh()
             settle(self._core, flight, self._runtime, value, until, keep=keep)
             flight.land(value, call)
         return told if self._stamped is None else Done(value)

@@ -77,7 +77,7 @@ class Reader:
         with Asking() as call:
             try:
                 answer, until = await self._ask(op)
-                settle(self._core, flight, self._runtime, answer, until, keep=not call.degraded)
+                settle(self._core, flight, self._runtime, answer, until, keep=call.is_fresh())
                 flight.land(answer, call)
                 return answer
             except DeadlineExceeded:  # the leader's own, the followers may have longer
