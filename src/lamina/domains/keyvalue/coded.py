@@ -1,0 +1,237 @@
+"""Values through a codec: the backend sees other bytes, and conditions are carried out anew."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
+
+from lamina.domains.coded import C, Coded, Place, codes
+from lamina.domains.keyvalue.notes import noted, told_before
+from lamina.domains.keyvalue.operations import (
+    Append,
+    CompareAndSet,
+    Delete,
+    Expire,
+    Get,
+    GetMany,
+    GetStamped,
+    Increment,
+    Scan,
+    Set,
+    SetMany,
+    TimeToLive,
+)
+from lamina.domains.keyvalue.turns import Turns
+from lamina.domains.lists import appended, counted
+from lamina.domains.store import Check
+from lamina.errors import Conflict, Corrupt
+from lamina.values import Done, Failed, Outcome, Stamped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.domains.coded import Worker
+    from lamina.operation import Handler
+    from lamina.site import Site
+
+_TRIES: Final = 16
+_SAME: Final = 3  # tries to replace a value that others write anew in other bytes
+_SHORTEST: Final = 0.001  # seconds that are left to a key whose time ran out just now
+
+_Changed: TypeAlias = "tuple[bytes | None, int]"
+"""What to store (None: nothing), and the answer."""
+
+
+@final
+class CodedKeyValue(Coded[C]):
+    """Keys, times to live and sizes stay as they are; values pass the codec.
+
+    A compare-and-set reads, compares, and writes in place of the bytes that it read. Appends and
+    counters are read, changed and written so too: own ones take turns at a key, and one that
+    another process overtakes is tried again, 16 times in all. Idempotency keys are noted within
+    the value, the last 64 of them, and are forgotten with it.
+    """
+
+    clear = frozenset({Check, Delete, Expire, TimeToLive, Scan})
+
+    def __init__(self, codec: C, worker: Worker, site: Site) -> None:
+        super().__init__(codec, worker, site)
+        self._turns = Turns(codec.layer, site.runtime)
+
+    @codes(Get)
+    def get(self, inner: Handler[Any, Any]) -> Handler[Get, bytes | None]:
+        codec, worker = self._codec, self._worker
+
+        async def answer(op: Get) -> bytes | None:
+            found: bytes | None = await inner(op)
+            if found is None:
+                return None
+            weight, at = codec.weight(found), _at(op.scope, op.key)
+            return (await worker.run(weight, codec.decode, found, at))[0]
+
+        return answer
+
+    @codes(GetStamped)
+    def get_stamped(self, inner: Handler[Any, Any]) -> Handler[GetStamped, Stamped[bytes | None]]:
+        codec, worker = self._codec, self._worker
+
+        async def answer(op: GetStamped) -> Stamped[bytes | None]:
+            told: Stamped[bytes | None] = await inner(op)
+            if told.value is None:
+                return told
+            weight, at = codec.weight(told.value), _at(op.scope, op.key)
+            data, _ = await worker.run(weight, codec.decode, told.value, at)
+            return told if data is told.value else Stamped(data, told.expires_at)
+
+        return answer
+
+    @codes(GetMany)
+    def get_many(self, inner: Handler[Any, Any]) -> Handler[GetMany, tuple[Any, ...]]:
+        async def answer(op: GetMany) -> tuple[Outcome[bytes | None], ...]:
+            told = await inner(op)
+            weight = sum(map(self._weight, told))
+            return await self._worker.run(weight, self._decode_each, op, told)
+
+        return answer
+
+    @codes(Set)
+    def set(self, inner: Handler[Any, Any]) -> Handler[Set, None]:
+        codec, worker = self._codec, self._worker
+
+        async def answer(op: Set) -> None:
+            at = _at(op.scope, op.key)
+            data = await worker.run(len(op.value), codec.encode, op.value, at)
+            await inner(Set(op.key, data, op.ttl, scope=op.scope))
+
+        return answer
+
+    @codes(SetMany)
+    def set_many(self, inner: Handler[Any, Any]) -> Handler[SetMany, tuple[Any, ...]]:
+        async def answer(op: SetMany) -> tuple[Outcome[None], ...]:
+            weight = sum(len(value) for _, value in op.items)
+            items = await self._worker.run(weight, self._encode_each, op)
+            return cast(
+                "tuple[Outcome[None], ...]", await inner(SetMany(items, op.ttl, scope=op.scope))
+            )
+
+        return answer
+
+    @codes(CompareAndSet, Get, most=2 * _SAME)
+    def compare_and_set(self, inner: Handler[Any, Any]) -> Handler[CompareAndSet, None]:
+        read = self._below(Get)
+
+        async def answer(op: CompareAndSet) -> None:
+            for tries_left in reversed(range(_SAME)):
+                found: bytes | None = None
+                if op.expect is not None:
+                    found = await read(Get(op.key, fresh=True, scope=op.scope))
+                weight = len(op.value) + (self._codec.weight(found) if found else 0)
+                new = await self._worker.run(weight, self._replaced, op, found)
+                try:
+                    await inner(CompareAndSet(op.key, found, new, op.ttl, scope=op.scope))
+                    return
+                except Conflict:  # with the same value in other bytes it still holds
+                    if op.expect is None or not tries_left:
+                        raise
+
+        return answer
+
+    @codes(Append, GetStamped, CompareAndSet, gains=("idempotency",), most=2 * _TRIES)
+    def append(self, inner: Handler[Any, Any]) -> Handler[Append, int]:
+        del inner
+        return self._changing(self._appended)
+
+    @codes(Increment, GetStamped, CompareAndSet, most=2 * _TRIES)
+    def increment(self, inner: Handler[Any, Any]) -> Handler[Increment, int]:
+        del inner
+        return self._changing(self._counted)
+
+    def _changing(
+        self, change: Callable[[Any, bytes | None], _Changed]
+    ) -> Handler[Append | Increment, int]:
+        """Return a handler that reads, changes and writes until nobody comes between."""
+        sleep, rng = self._site.runtime.sleep, self._site.runtime.rng
+
+        async def answer(op: Append | Increment) -> int:
+            async with self._turns.at((op.scope, op.key)):
+                for tried in range(_TRIES):
+                    if tried:
+                        await sleep(rng.random() * min(0.001 * 2**tried, 0.05))
+                    with suppress(Conflict):
+                        return await self._change(op, change)
+            msg = f"others wrote this key at each of {_TRIES} tries"
+            raise Conflict(msg, layer=self._codec.layer, transient=True, sent="no")
+
+        return answer
+
+    async def _change(
+        self, op: Append | Increment, change: Callable[[Any, bytes | None], _Changed]
+    ) -> int:
+        told = await self._below(GetStamped)(GetStamped(op.key, fresh=True, scope=op.scope))
+        stored = told.value if self._left(told) > 0 else None
+        weight = 0 if stored is None else self._codec.weight(stored)
+        new, answer = await self._worker.run(weight, change, op, stored)
+        if new is not None:
+            left = max(self._left(told), _SHORTEST)
+            ttl = None if stored is None or math.isinf(left) else left
+            ttl = ttl if op.ttl is None else op.ttl
+            write = CompareAndSet(op.key, stored, new, ttl, scope=op.scope)
+            await self._below(CompareAndSet)(write)
+        return answer
+
+    def _left(self, told: Stamped[bytes | None]) -> float:
+        at = told.expires_at
+        return math.inf if at is None else at - self._site.runtime.wall()
+
+    def _replaced(self, op: CompareAndSet, found: bytes | None) -> bytes:
+        at = _at(op.scope, op.key)
+        data, notes = (None, b"") if found is None else self._codec.decode(found, at)
+        if data != op.expect:
+            msg = "the key holds another value than expected"
+            raise Conflict(msg)
+        return self._codec.encode(op.value, at, notes)
+
+    def _appended(self, op: Append, stored: bytes | None) -> _Changed:
+        at = _at(op.scope, op.key)
+        data, notes = (None, b"") if stored is None else self._codec.decode(stored, at)
+        if op.idempotency is not None:
+            before = told_before(notes, op.idempotency)
+            if before is not None:
+                return None, before
+        data, length = appended(data, op.items, op.keep_last)
+        if op.idempotency is not None:
+            notes = noted(notes, op.idempotency, length)
+        return self._codec.encode(data, at, notes), length
+
+    def _counted(self, op: Increment, stored: bytes | None) -> _Changed:
+        at = _at(op.scope, op.key)
+        data = None if stored is None else self._codec.decode(stored, at)[0]
+        value = counted(data, op.by)
+        return self._codec.encode(str(value).encode(), at), value
+
+    def _weight(self, told: Outcome[bytes | None]) -> int:
+        value = told.value if isinstance(told, Done) else None
+        return 0 if value is None else self._codec.weight(value)
+
+    def _decode_each(
+        self, op: GetMany, told: tuple[Outcome[bytes | None], ...]
+    ) -> tuple[Outcome[bytes | None], ...]:
+        pairs = zip(op.keys, told, strict=True)
+        return tuple(self._decoded(_at(op.scope, key), one) for key, one in pairs)
+
+    def _decoded(self, at: Place, told: Outcome[bytes | None]) -> Outcome[bytes | None]:
+        if isinstance(told, Failed) or told.value is None:
+            return told
+        try:
+            return Done(self._codec.decode(told.value, at)[0])
+        except Corrupt as error:
+            return Failed(error)
+
+    def _encode_each(self, op: SetMany) -> tuple[tuple[str, bytes], ...]:
+        encode = self._codec.encode
+        return tuple((key, encode(value, _at(op.scope, key))) for key, value in op.items)
+
+
+def _at(scope: str, key: str) -> Place:
+    return ("keyvalue", scope, key)

@@ -1,0 +1,114 @@
+"""Objects in frames of 64 KiB, each sealed by itself, so that any range can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from lamina.layers.seal.cipher import TAG
+from lamina.layers.seal.core import SALT, about
+from lamina.layers.seal.keys import ID
+
+if TYPE_CHECKING:
+    from lamina.layers.seal.core import Place, Sealer
+    from lamina.layers.seal.keys import Key
+
+FRAME: Final = 64 * 1024
+OVERHEAD: Final = SALT + TAG
+SEALED: Final = FRAME + OVERHEAD
+_OBJECT: Final = 16
+_VERSION: Final = "1"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Which object it is, and the key that its frames are sealed with."""
+
+    key: Key
+    object: bytes
+
+    def __str__(self) -> str:
+        return f"{_VERSION}.{self.key.id.hex()}.{self.object.hex()}"
+
+
+@final
+class Frames:
+    """Full frames, and at the end of each object one that is not, perhaps empty, marked as last.
+
+    So a frame that is cut off, moved, taken from another object or another version of the same,
+    and an end that is missing, are all noticed.
+    """
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def marker(self, drawn: bytes) -> Marker:
+        """Return the marker of a new object, of which *drawn* are 16 random bytes."""
+        return Marker(self._sealer.first, drawn)
+
+    def parsed(self, text: object) -> Marker:
+        """Return the marker that is written so.
+
+        Raises:
+            Corrupt: It is none, or its key is not given.
+        """
+        parts = text.split(".") if isinstance(text, str) else []
+        try:
+            version, key, drawn = parts[0], bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
+        except (IndexError, ValueError):
+            self._sealer.refuse("the mark of a sealed object cannot be read")
+        if version != _VERSION or len(parts) != 3 or (len(key), len(drawn)) != (ID, _OBJECT):
+            self._sealer.refuse("the mark of a sealed object cannot be read")
+        return Marker(self._sealer.key(key), drawn)
+
+    def seal(self, marker: Marker, place: Place, data: bytes, first: int, *, ends: bool) -> bytes:
+        """Return *data* in frames from number *first*; the last of them, if it *ends* there."""
+        frames = [
+            self._sealed(marker, place, data[at : at + FRAME], first + at // FRAME, last=False)
+            for at in range(0, len(data) - len(data) % FRAME, FRAME)
+        ]
+        if ends:
+            rest = data[len(frames) * FRAME :]
+            frames.append(self._sealed(marker, place, rest, first + len(frames), last=True))
+        return b"".join(frames)
+
+    def open(self, marker: Marker, place: Place, sealed: bytes, first: int, last: int) -> bytes:
+        """Return the data of frames from number *first*; *last* is the object's last.
+
+        Raises:
+            Corrupt: One of them is not what was sealed there.
+        """
+        opened: list[bytes] = []
+        for at in range(0, len(sealed), SEALED):
+            number = first + at // SEALED
+            said = _said(marker, place, number, last=number == last)
+            data = self._sealer.unlock(marker.key, sealed[at : at + SEALED], said)
+            if data is None:
+                msg = f"frame {number} is not what was sealed there"
+                self._sealer.refuse(msg)
+            opened.append(data)
+        self._sealer.counted(marker.key)
+        return b"".join(opened)
+
+    def size(self, stored: int) -> int:
+        """Return the size of the object whose frames take so many bytes.
+
+        Raises:
+            Corrupt: No object's frames do.
+        """
+        full, rest = divmod(stored, SEALED)
+        if rest < OVERHEAD:
+            self._sealer.refuse("a sealed object is cut off")
+        return full * FRAME + rest - OVERHEAD
+
+    def _sealed(
+        self, marker: Marker, place: Place, data: bytes, number: int, *, last: bool
+    ) -> bytes:
+        return self._sealer.lock(marker.key, data, _said(marker, place, number, last=last))
+
+
+def _said(marker: Marker, place: Place, number: int, *, last: bool) -> bytes:
+    return b"".join(
+        (b"frame", bytes([last]), number.to_bytes(8, "big"), marker.object, about(place))
+    )
