@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from lamina.layer import Layer, Sends
-from lamina.layers.shadow.second import Compare, Report, Second, has_failed
+from lamina.layers.shadow.second import Compare, Report, Second
 from lamina.operation import Operation
 from lamina.options import check_hook, check_number, check_sends, check_whole
 
@@ -80,20 +80,15 @@ class Shadow(Layer):
         if self._chance() >= self.rate or not op.portable():
             return await inner(op)
         second = self._second
-        watch, sent = second.races.watch(op.tags()), False
+        watch, answered = second.races.watch(op.tags()), False
         try:
             answer = await inner(op)
-            if has_failed(answer):
-                second.skipped += 1
-            else:
-                sent = second.send(op, answer, watch)
-            return answer
-        except Exception:
-            second.skipped += 1
-            raise
+            answered = True
         finally:
-            if not sent:
-                second.races.forget(watch)
+            if not answered:
+                second.skip(watch)
+        second.send(op, answer, watch)
+        return answer
 
     def status(self) -> ShadowStatus:
         """Return what became of the reads chosen since the stack was built."""

@@ -49,33 +49,35 @@ class Second:
         self._at_once = at_once
         self.races = Races()
         self.closed = False
-        self.skipped = 0
+        self._skipped = 0
         self._running = 0
         self._sent = self._unjudged = 0
         self._ended: dict[str, int] = dict.fromkeys(("same", "different", "racy", "failed"), 0)
 
-    def send(self, op: Operation[Any], answer: Any, watch: Watch) -> bool:
-        """Ask for *op* in the background and compare with *answer*, if there is room.
-
-        *watch* ends with it.
-        """
-        if self.closed or self._running >= self._at_once or not self._runtime.has_room():
-            self.skipped += 1
-            return False
+    def send(self, op: Operation[Any], answer: Any, watch: Watch) -> None:
+        """Ask for *op* in the background and compare with *answer*; *watch* ends with it."""
+        full = self.closed or self._running >= self._at_once
+        if full or _has_failed(answer) or not self._runtime.has_room():
+            self.skip(watch)
+            return
         self._running += 1
         self._sent += 1
         task = self._runtime.spawn(self._ask(op, answer, watch), "shadow")
-        task.add_done_callback(lambda _: self._ends(watch))
-        return True
+        task.add_done_callback(lambda _: self._end(watch))
+
+    def skip(self, watch: Watch) -> None:
+        """Count a read that is not sent."""
+        self._skipped += 1
+        self.races.forget(watch)
 
     def status(self) -> ShadowStatus:
         """Return what became of the reads."""
         raised = self._compare.raised + (0 if self._report is None else self._report.raised)
         return ShadowStatus(
-            self._sent, **self._ended, unjudged=self._unjudged, skipped=self.skipped, raised=raised
+            self._sent, **self._ended, unjudged=self._unjudged, skipped=self._skipped, raised=raised
         )
 
-    def _ends(self, watch: Watch) -> None:
+    def _end(self, watch: Watch) -> None:
         self._running -= 1
         self.races.forget(watch)
 
@@ -86,7 +88,7 @@ class Second:
         except Exception:  # it is the second stack's own, whatever it is
             self._tell(op, "failed")
             return
-        if has_failed(theirs):
+        if _has_failed(theirs):
             self._tell(op, "failed")
             return
         verdict = self._compare(_SILENT, op, answer, theirs)
@@ -103,7 +105,7 @@ class Second:
             self._report(None, op.brief(), kind)
 
 
-def has_failed(answer: object) -> bool:
+def _has_failed(answer: object) -> bool:
     """Tell whether an answer is that of a batch, and some item of it failed."""
     return isinstance(answer, tuple) and any(isinstance(one, Failed) for one in answer)
 
