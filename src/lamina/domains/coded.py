@@ -87,6 +87,7 @@ class _Way:
     loses: frozenset[str]
     gains: frozenset[str]
     most: int
+    waits: bool
 
 
 def codes(
@@ -95,15 +96,17 @@ def codes(
     loses: tuple[str, ...] = (),
     gains: tuple[str, ...] = (),
     most: int = 1,
+    waits: bool = False,
 ) -> Callable[[_Make], _Make]:
     """Mark the method that makes the handler of *op* around the one below.
 
     It is served only where what it *needs* is served below, without the features it *loses*. It
-    sends *most* operations at the most.
+    sends *most* operations at the most, and *waits* between them.
     """
 
     def mark(method: _Make) -> _Make:
-        way = _Way(getattr(method, "__name__", ""), needs, frozenset(loses), frozenset(gains), most)
+        name = getattr(method, "__name__", "")
+        way = _Way(name, needs, frozenset(loses), frozenset(gains), most, waits)
         setattr(method, _MARK, (op, way))
         return method
 
@@ -138,9 +141,11 @@ class Coded(Generic[C]):
         return op in cls._ways
 
     @classmethod
-    def most(cls, op: type[Operation[Any]]) -> int:
-        """Return how many operations one *op*, which is encoded, sends at the most."""
-        return cls._ways[op].most
+    def worst(cls, op: type[Operation[Any]], below: Worst) -> Worst:
+        """Return the worst case of one *op*, which is encoded, given that below."""
+        way = cls._ways[op]
+        seconds = None if way.waits or below.seconds is None else below.seconds * way.most
+        return Worst(below.attempts * way.most, seconds)
 
     @classmethod
     def serves(cls, op: type[Operation[Any]], below: Capabilities) -> Serves | None:
@@ -191,9 +196,7 @@ class Domains(Generic[C]):
     def worst(cls, op: type[Operation[Any]], below: Worst) -> Worst:
         """Return the worst case of one *op*, which is encoded, given that below."""
         way = cls.way(op.domain)
-        most = 1 if way is None else way.most(op)
-        seconds = below.seconds if most == 1 else None  # it waits between its tries
-        return Worst(below.attempts * most, seconds)
+        return below if way is None else way.worst(op, below)
 
     @classmethod
     def serves(cls, below: Capabilities) -> Capabilities:

@@ -137,12 +137,12 @@ class CodedKeyValue(Coded[C]):
 
         return answer
 
-    @codes(Append, GetStamped, CompareAndSet, gains=("idempotency",), most=2 * _TRIES)
+    @codes(Append, GetStamped, CompareAndSet, gains=("idempotency",), most=2 * _TRIES, waits=True)
     def append(self, inner: Handler[Any, Any]) -> Handler[Append, int]:
         del inner
         return self._changing(self._appended)
 
-    @codes(Increment, GetStamped, CompareAndSet, most=2 * _TRIES)
+    @codes(Increment, GetStamped, CompareAndSet, most=2 * _TRIES, waits=True)
     def increment(self, inner: Handler[Any, Any]) -> Handler[Increment, int]:
         del inner
         return self._changing(self._counted)

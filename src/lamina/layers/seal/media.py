@@ -104,7 +104,7 @@ class SealedMedia(Coded[Sealer]):
 
         return answer
 
-    @codes(Finish, PutPart, Head)
+    @codes(Finish, PutPart, Head, most=2)
     def finish(self, inner: Handler[Any, Any]) -> Handler[Finish, Info]:
         async def answer(op: Finish) -> Info:
             marker, upload = self._upload(op.upload)
@@ -134,7 +134,7 @@ class SealedMedia(Coded[Sealer]):
 
         return answer
 
-    @codes(ReadRange)
+    @codes(ReadRange, most=2)
     def read_range(self, inner: Handler[Any, Any]) -> Handler[ReadRange, Chunk | None]:
         async def answer(op: ReadRange) -> Chunk | None:
             if op.start < 0:
