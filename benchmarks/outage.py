@@ -29,6 +29,9 @@ from lamina.stack import Stack
 from lamina.testing.clock import run
 
 FIGURE: Final = Path(__file__).parent.parent / "docs" / "outage.svg"
+SLOTS: Final = 5
+SECONDS: Final = 0.1
+QUEUE: Final = 3.0
 PATIENCE: Final = 5.0
 """Seconds after which an answer is worth nothing to the caller."""
 
@@ -56,24 +59,20 @@ STACKS: Final[dict[str, Callable[[], list[Layer]]]] = {
 
 
 class Server(KeyValueBackend):
-    """Works on *slots* requests at a time, each for *seconds*; lets others wait in a queue.
+    """Works on ``SLOTS`` requests at a time, each for ``SECONDS``; lets others wait in a queue.
 
-    A request whose wait would be longer than *queue* seconds is refused. One that was taken is
+    A request that would wait longer than ``QUEUE`` seconds is refused. One that was taken is
     worked on to its end, whether or not its caller is still there. From *down* to *up* it gives
     no sign of life.
     """
 
     name = "server"
 
-    def __init__(
-        self, *, slots: int = 5, seconds: float = 0.1, queue: float = 3.0, down: float, up: float
-    ) -> None:
-        self.seconds = seconds
-        self.queue = queue
+    def __init__(self, *, down: float, up: float) -> None:
         self.down = down
         self.up = up
         self.arrivals: list[float] = []
-        self._free = [0.0] * slots
+        self._free = [0.0] * SLOTS
 
     @serves(Get)
     async def get(self, op: Get) -> bytes | None:
@@ -84,11 +83,11 @@ class Server(KeyValueBackend):
         if self.down <= now < self.up:
             await loop.create_future()
         begins = max(now, self._free[0])
-        if begins - now > self.queue:
+        if begins - now > QUEUE:
             msg = "overloaded"
             raise Unavailable(msg, sent="no")
-        heapq.heapreplace(self._free, begins + self.seconds)
-        await asyncio.sleep(begins + self.seconds - now)
+        heapq.heapreplace(self._free, begins + SECONDS)
+        await asyncio.sleep(begins + SECONDS - now)
         return b"value"
 
 
@@ -184,9 +183,39 @@ def table(storms: dict[str, Storm]) -> str:
     return "\n".join(lines)
 
 
+def draw(storms: dict[str, Storm], path: Path) -> None:
+    """Draw what was answered and what was asked of the server, second by second."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    mpl.rcParams["svg.hashsalt"] = "outage"  # the same bytes for the same figures
+    import matplotlib.pyplot as plt
+
+    figure, (answered, offered) = plt.subplots(2, sharex=True, figsize=(9, 5.5))
+    for (name, storm), color in zip(storms.items(), ("#4477aa", "#cc3311", "#999999"), strict=True):
+        seconds = range(int(max(storm.calls) - PATIENCE))
+        good = [100 * storm.good[second] / max(storm.calls[second], 1) for second in seconds]
+        answered.plot(seconds, good, label=name, color=color)
+        offered.plot(seconds, [storm.offered[second] for second in seconds], color=color)
+    for axes in (answered, offered):
+        axes.axvspan(storm.down, storm.up, color="#eeeeee")
+        axes.grid(visible=True, alpha=0.3)
+    answered.set_ylabel(f"% answered within {PATIENCE:g} s")
+    answered.legend(loc="center right")
+    offered.axhline(SLOTS / SECONDS, color="black", linewidth=0.8, linestyle="--")
+    offered.set_ylabel("requests a second\n(dashed: the server's capacity)")
+    offered.set_xlabel("seconds; the server is down in the grey part")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
 def main() -> None:
+    """Print the figures and draw them."""
     storms = {name: simulate(make()) for name, make in STACKS.items()}
     print(table(storms))
+    draw(storms, FIGURE)
+    print(f"drawn to {FIGURE}")
 
 
 if __name__ == "__main__":
