@@ -99,12 +99,6 @@ CASES: list[tuple[str, Layers, list[str], Layers]] = [
         (of("fallback"), of("breaker")),
     ),
     (
-        "E07",
-        (of("cache"), of("fallback")),
-        ["Fallback()", "inside Cache()", "would keep the other's answers as fresh"],
-        (of("fallback"), of("cache")),
-    ),
-    (
         "E08",
         (of("hedge"), of("retry")),
         ["Retry()", "inside Hedge()", "attempts multiply", "put Retry outside Hedge"],

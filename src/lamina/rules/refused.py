@@ -160,12 +160,9 @@ def _limit_outside_retry(layers: Sequence[Layer]) -> str | None:
 
 
 def _fallback_inside(layers: Sequence[Layer]) -> str | None:
-    for outer, fallback in enclosing(layers, {"retry", "breaker", "cache"}, "fallback"):
-        hides = "would keep the other's answers as fresh"
-        if outer.slot != "cache":
-            hides = "never sees that the backend failed"
+    for outer, fallback in enclosing(layers, {"retry", "breaker"}, "fallback"):
         return (
-            f"{fallback!r} stands inside {outer!r}, which {hides}; "
+            f"{fallback!r} stands inside {outer!r}, which never sees that the backend failed; "
             f"put Fallback outside {type(outer).__name__}"
         )
     return None
@@ -277,8 +274,8 @@ RULES: Final[dict[str, Rule]] = {
         _limit_outside_retry,
     ),
     "E07": Rule(
-        "`Fallback` inside `Cache`, `Retry` or `Breaker`",
-        "failures would be hidden from them, and kept as fresh answers",
+        "`Fallback` inside `Retry` or `Breaker`",
+        "the failures of the backend would be hidden from them",
         _fallback_inside,
     ),
     "E08": Rule("`Retry` inside `Hedge`", "attempts multiply", _retry_inside_hedge),
