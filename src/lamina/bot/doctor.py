@@ -118,7 +118,8 @@ async def _opened(storage: UnifiedStorage) -> list[Check]:
     """Open and ask each store by itself: one that is broken hides nothing about the others."""
     within = storage.connect_timeout
     try:
-        asked = (_round_trip(name, store, within) for name, store in storage.stores().items())
+        stores = {**storage.stores(), **storage.beside}
+        asked = (_round_trip(name, store, within) for name, store in stores.items())
         checks = await asyncio.gather(*asked)
         serves = any(check.name == "vectors" and check.state == "ok" for check in checks)
         unknown = Check("embedder", "note", "not known", "see vectors above")

@@ -108,6 +108,6 @@ def _sections(merged: Merged, home: Path, problems: Problems) -> dict[str, Secti
     for domain in BACKENDS:
         if not isinstance(merged.tree.get(domain), dict):
             problems.add(merged.where((domain,)), "must be a table")
-        elif (section := SectionReader(domain, merged, home, problems).read()) is not None:
+        elif (section := SectionReader((domain,), merged, home, problems).read()) is not None:
             sections[domain] = section
     return sections

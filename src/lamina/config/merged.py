@@ -101,9 +101,11 @@ class Merged:
 
     def switched_off(self, path: Path) -> str:
         """Say which backend a missing setting switches off."""
-        domain = path[:1]
-        backend = self.table(domain).get("backend")
-        return f"; without it {domain[0]} has no {backend}" if isinstance(backend, str) else ""
+        for length in range(len(path), 0, -1):
+            backend = self.table(path[:length]).get("backend")
+            if isinstance(backend, str):
+                return f"; without it {'.'.join(path[:length])} has no {backend}"
+        return ""
 
 
 _OPTIONAL: Final = "?"

@@ -101,6 +101,9 @@ BACKENDS: Final[dict[str, dict[str, Row]]] = {
 LAYERS: Final[dict[str, str]] = {
     "metrics": "lamina.layers.metrics:Metrics",
     "log": "lamina.layers.log:Log",
+    "fallback": "lamina.layers.fallback:Fallback",
+    "shadow": "lamina.layers.shadow:Shadow",
+    "readonly": "lamina.layers.readonly:ReadOnly",
     "cache": "lamina.layers.cache:Cache",
     "retry": "lamina.layers.retry:Retry",
     "breaker": "lamina.layers.breaker:Breaker",
@@ -115,6 +118,11 @@ def layer(name: str) -> Callable[..., Layer]:
     return cast("Callable[..., Layer]", _found(LAYERS[name]))
 
 
+def takes_another(name: str) -> bool:
+    """Tell whether a layer of this name uses another stack, ``to``."""
+    return "to" in inspect.signature(layer(name)).parameters
+
+
 @cache
 def layer_options(name: str) -> type[Options]:
     """Return the model of a layer's options, made of its constructor's parameters.
@@ -123,7 +131,7 @@ def layer_options(name: str) -> type[Options]:
     """
     made = cast("type[Layer]", layer(name))
     fields: dict[str, Any] = {}
-    for parameter in list(inspect.signature(made.__init__).parameters.values())[1:]:
+    for parameter in inspect.signature(made).parameters.values():
         hint = _hint(parameter, made)
         if _can_be_written(hint):
             needed = parameter.default is inspect.Parameter.empty

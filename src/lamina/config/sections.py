@@ -1,4 +1,4 @@
-"""One domain's settings turned into a stack and a way to make its backend."""
+"""The settings of one store turned into a stack and a way to make its backend."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 from lamina.config.checked import checked
 from lamina.config.options import BackendOptions, Options, Told
 from lamina.config.problems import unknown
-from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options
-from lamina.config.settings import Section
+from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, takes_another
+from lamina.config.settings import Elsewhere, Section
 from lamina.errors import StackError
 from lamina.stack import Stack
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lamina.config.registry import Row
     from lamina.layer import Layer
 
-_OWN: Final = ("backend", "required", "layers")
+_OWN: Final = ("backend", "layers")
 
 
 class _Required(Options):
@@ -31,19 +31,31 @@ class _Required(Options):
 
 @final
 class SectionReader:
-    """Reads one domain; what is wrong is noted, and then there is no section."""
+    """Reads what is told at *path*: a domain, or another store that a layer of it uses.
 
-    def __init__(self, domain: str, merged: Merged, home: Path, problems: Problems) -> None:
-        self._domain = domain
+    What is wrong is noted, and then there is no section. Another store has its data in a folder
+    of its own, and where it names no layers the domain's timeout.
+    """
+
+    def __init__(
+        self, path: tuple[str, ...], merged: Merged, home: Path, problems: Problems
+    ) -> None:
+        self._path = path
+        self._domain = path[0]
         self._merged = merged
-        self._home = home
+        self._home_of_all = home
+        self._home = home.joinpath(*path[1::2])  # the names of the layers between
         self._problems = problems
-        self._tree = merged.table((domain,))
+        self._tree = merged.table(path)
+        self._own: tuple[str, ...] = (*_OWN, "required") if len(path) == 1 else _OWN
+        timeout = merged.table(path[:1]).get("timeout")
+        if len(path) > 1 and timeout is not None and not {"layers", "timeout"} & set(self._tree):
+            self._tree["timeout"] = timeout
 
     def read(self) -> Section | None:
         """Return the section, None if something about it is wrong."""
         before = len(self._problems)
-        required = self._required()
+        required = "required" in self._own and self._required()
         stack = self._stack()
         row = self._row()
         make = None if row is None else self._maker(row)
@@ -53,7 +65,7 @@ class SectionReader:
 
     def _required(self) -> bool:
         told = {"required": self._tree["required"]} if "required" in self._tree else {}
-        made = checked(_Required, told, (self._domain,), self._merged, self._problems)
+        made = checked(_Required, told, self._path, self._merged, self._problems)
         return made is not None and made.required
 
     def _row(self) -> Row | None:
@@ -62,28 +74,26 @@ class SectionReader:
         if isinstance(name, str) and name in rows:
             self._tree["backend"] = str(name)
             return rows[name]
-        path = (self._domain, "backend")
+        path = (*self._path, "backend")
         if path not in self._merged.missing:
             what = unknown("backend", name, rows, more=" in this version")
             self._problems.add(self._merged.where(path), what)
         return None
 
     def _maker(self, row: Row) -> Callable[[], Backend[Any]] | None:
-        known = (*_OWN, *LAYERS)
+        known = (*self._own, *LAYERS)
         told = {key: value for key, value in self._tree.items() if key not in known}
-        options = checked(
-            row.options, told, (self._domain,), self._merged, self._problems, known=known
-        )
+        options = checked(row.options, told, self._path, self._merged, self._problems, known=known)
         if options is None:
             return None
-        where = self._merged.where((self._domain, "backend"))
+        where = self._merged.where((*self._path, "backend"))
         try:
             return self._made(row, options)
         except ImportError:
             hint = f"pip install 'lamina[{row.extra}]'" if row.extra else "its package is missing"
             self._problems.add(where, f"backend {self._tree['backend']!r} is not installed: {hint}")
         except (StackError, OverflowError) as error:
-            self._refused((self._domain,), told, error)
+            self._refused(self._path, told, error)
         return None
 
     def _refused(self, path: tuple[str, ...], told: Mapping[str, Any], error: Exception) -> None:
@@ -106,7 +116,7 @@ class SectionReader:
         return make
 
     def _stack(self) -> Stack | None:
-        path = (self._domain, "layers")
+        path = (*self._path, "layers")
         names, ordered = self._layer_names()
         made = [self._layer(name) for name in names]
         layers = [one for one in made if one is not None]
@@ -123,7 +133,7 @@ class SectionReader:
 
         A table of a layer adds it to a preset's; beside a list of one's own it must be in that.
         """
-        path = (self._domain, "layers")
+        path = (*self._path, "layers")
         told = self._named()
         names = [self._known(name) for name in told]
         tables = [name for name in LAYERS if name in self._tree]
@@ -131,8 +141,8 @@ class SectionReader:
         for name in tables:
             if name not in names and ordered:
                 names.append(name)
-            elif name not in names and not self._is_presets((self._domain, name)):
-                where = self._merged.where((self._domain, name))
+            elif name not in names and not self._is_presets((*self._path, name)):
+                where = self._merged.where((*self._path, name))
                 self._problems.add(where, f"sets options, but {'.'.join(path)} does not name it")
         return [name for name in names if name], ordered
 
@@ -146,30 +156,49 @@ class SectionReader:
         names = cast("list[object]", told) if isinstance(told, list | tuple) else [None]
         named = [name for name in names if isinstance(name, str)]
         if len(named) < len(names):
-            where = self._merged.where((self._domain, "layers"))
+            where = self._merged.where((*self._path, "layers"))
             self._problems.add(where, "must be a list of layer names")
         return named
 
     def _known(self, name: str) -> str:
         if name in LAYERS:
             return str(name)
-        where = self._merged.where((self._domain, "layers"))
+        where = self._merged.where((*self._path, "layers"))
         self._problems.add(where, unknown("layer", name, LAYERS))
         return ""
 
     def _layer(self, name: str) -> Layer | None:
-        path = (self._domain, name)
-        told = self._tree.get(name, {})
-        if not isinstance(told, dict):
+        path = (*self._path, name)
+        found = self._tree.get(name, {})
+        if not isinstance(found, dict):
             self._problems.add(self._merged.where(path), "must be a table of options")
             return None
+        told = dict(cast("dict[str, Any]", found))
+        another = {"to": self._another(path, told.pop("to", None))} if takes_another(name) else {}
         options = checked(
-            layer_options(name), cast("dict[str, Any]", told), path, self._merged, self._problems
+            layer_options(name), told, path, self._merged, self._problems, known=another
         )
-        if options is None:
+        if options is None or None in another.values():
+            return None
+        given = {key: getattr(options, key) for key in options.model_fields_set}
+        try:
+            return layer(name)(**another, **given)
+        except (StackError, OverflowError) as error:
+            self._refused(path, told, error)
+            return None
+
+    def _another(self, path: tuple[str, ...], told: object) -> Elsewhere | None:
+        """Return the other store that a layer at *path* uses."""
+        place = (*path, "to")
+        if not isinstance(told, dict):
+            what = f"must be a table that names the other store: [{'.'.join(place)}] backend = ..."
+            self._problems.add(self._merged.where(place), what)
+            return None
+        section = SectionReader(place, self._merged, self._home_of_all, self._problems).read()
+        if section is None:
             return None
         try:
-            return layer(name)(**{key: getattr(options, key) for key in options.model_fields_set})
-        except (StackError, OverflowError) as error:
-            self._refused(path, cast("dict[str, Any]", told), error)
+            return Elsewhere(section)
+        except StackError as error:
+            self._problems.add(self._merged.where(place), str(error))
             return None

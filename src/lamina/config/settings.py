@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from lamina.errors import Closed
+
 if TYPE_CHECKING:
     from lamina.backend import Backend
+    from lamina.operation import Operation, R
     from lamina.stack import Stack
 
 
@@ -22,6 +25,35 @@ class Section:
     required: bool
     stack: Stack
     make: Callable[[], Backend[Any]] = field(repr=False)
+
+
+@final
+class Elsewhere:
+    """Stands in a layer for the other stack that its *section* describes, until that is built.
+
+    Raises:
+        StackError: It cannot be built.
+    """
+
+    def __init__(self, section: Section) -> None:
+        self.section = section
+        bound = section.stack.over(section.make()).bound
+        self.backend = bound.backend
+        self.capabilities = bound.capabilities
+        self._shown = repr(bound)
+
+    async def send(self, op: Operation[R]) -> R:
+        """Answer nothing: it is only described.
+
+        Raises:
+            Closed: Always.
+        """
+        del op
+        msg = f"{self.backend} is described and not yet built"
+        raise Closed(msg)
+
+    def __repr__(self) -> str:
+        return self._shown
 
 
 @final

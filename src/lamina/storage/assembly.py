@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from lamina.stack import Stack
 from lamina.storage.reopening import Reopening
 from lamina.storage.unified import UnifiedStorage
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lamina.backend import Backend
-    from lamina.config import Settings
+    from lamina.config import Section, Settings
+    from lamina.domains.store import Facade
+    from lamina.layer import Layer
 
 
 @asynccontextmanager
@@ -49,17 +53,45 @@ async def open(  # noqa: A001  # lamina.open is the name
 
 def assemble(settings: Settings) -> UnifiedStorage:
     """Return the storage that *settings* describe, not yet opened."""
-    stores: dict[str, Any] = {}
-    reopens: dict[str, Reopening[Any]] = {}
-    for name, section in settings.sections.items():
-        backend: Backend[Any] = section.make()
-        if backend.needs_open:
-            backend = reopens[name] = Reopening(section.make, patience=settings.connect_timeout)
-        stores[name] = section.stack.over(backend)
+    builder = _Builder(settings.connect_timeout)
+    stores: dict[str, Any] = {
+        name: builder.store(name, section) for name, section in settings.sections.items()
+    }
     return UnifiedStorage(
         **stores,
-        reopens=reopens,
+        beside=builder.beside,
+        reopens=builder.reopens,
         required=[name for name, section in settings.sections.items() if section.required],
         connect_timeout=settings.connect_timeout,
         index_messages=settings.index_messages,
     )
+
+
+class _Builder:
+    """Builds stores, and beside them those that their layers use, named as in a file."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.beside: dict[str, Facade] = {}
+        self.reopens: dict[str, Reopening[Any]] = {}
+
+    def store(self, name: str, section: Section) -> Facade:
+        """Build one store; each layer that was given a description gets what it describes."""
+        layers = [self._layer(name, layer) for layer in section.stack.layers]
+        backend: Backend[Any] = section.make()
+        if backend.needs_open:
+            backend = self.reopens[name] = Reopening(section.make, patience=self._patience)
+        made: Facade = Stack(*layers, allow=section.stack.allow).over(backend)
+        return made
+
+    def _layer(self, name: str, layer: Layer) -> Layer:
+        from lamina.config.settings import Elsewhere
+
+        to = getattr(layer, "to", None)
+        if not isinstance(to, Elsewhere):
+            return layer
+        place = f"{name}.{layer.slot}.to"
+        self.beside[place] = other = self.store(place, to.section)
+        made: Any = copy.copy(layer)
+        made.to = other.bound
+        return cast("Layer", made)

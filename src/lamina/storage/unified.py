@@ -38,7 +38,8 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
     closes them. A store that is down and among *reopens* (``lamina.open`` puts all there) is
     logged and told by ``down``: its calls fail, which its layers see, until it can be opened. If
     it is *required*, or its settings or credentials are wrong, nothing is left open and the
-    error comes out.
+    error comes out. Stores *beside* the four, which layers of theirs use, are opened with them,
+    and closed after them.
 
     With *index_messages* what the assistant says is indexed too, in a namespace of its chat.
     What it returns is the caller's own. None (False) means absent, every failure raises.
@@ -53,6 +54,7 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         media: Media,
         required: Collection[str] = (),
         reopens: Mapping[str, Reopening[Any]] | None = None,
+        beside: Mapping[str, Facade] | None = None,
         connect_timeout: float = 10.0,
         index_messages: bool = False,
     ) -> None:
@@ -64,6 +66,7 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         self.vectors = vectors
         self.documents = documents
         self.media = media
+        self.beside = dict(beside or {})
         self.required = frozenset(required)
         self.connect_timeout = connect_timeout
         self.index_messages = index_messages
@@ -115,8 +118,8 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         return made
 
     def plan(self) -> dict[str, Plan]:
-        """Describe the four stacks, by domain."""
-        return {name: store.bound.plan() for name, store in self.stores().items()}
+        """Describe the four stacks by domain, and those beside them."""
+        return {name: store.bound.plan() for name, store in self._all().items()}
 
     async def open(self) -> Self:
         """Connect the four stores and return the storage itself.
@@ -128,7 +131,7 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         self._refuse_tenant()
         tasks = [
             self._runtime.spawn(self._connect(name, store), f"open {name}")
-            for name, store in self.stores().items()
+            for name, store in self._all().items()
         ]
         opened = False
         try:
@@ -156,9 +159,12 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
             await self._runtime.drain()
         finally:
             try:
-                await self._close_stores()
+                await self._close_stores(self.stores())
             finally:
-                self._closed.set()
+                try:
+                    await self._close_stores(self.beside)
+                finally:
+                    self._closed.set()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -200,10 +206,11 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         except Exception as error:  # what made it give up matters more
             _log.warning("closing failed: %s", type(error).__name__)
 
-    async def _close_stores(self) -> None:
+    async def _close_stores(self, stores: Mapping[str, Facade]) -> None:
+        if not stores:
+            return
         tasks = [
-            self._runtime.spawn(store.close(), f"close {name}")
-            for name, store in self.stores().items()
+            self._runtime.spawn(store.close(), f"close {name}") for name, store in stores.items()
         ]
         try:
             await asyncio.wait(tasks)
@@ -214,6 +221,9 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
             errors[0].add_note(f"and closing failed once more: {error}")
         if errors:
             raise errors[0]
+
+    def _all(self) -> dict[str, Facade]:
+        return {**self.stores(), **self.beside}
 
     def _refuse_tenant(self) -> None:
         if self._tenant:

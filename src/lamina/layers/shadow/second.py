@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 
+from lamina.errors import Brief
 from lamina.hooks import Hook
 from lamina.layers.shadow.core import Races, ShadowStatus
+from lamina.operation import Operation
 from lamina.values import Failed, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lamina.errors import Brief
     from lamina.layer import Sends
     from lamina.layers.shadow.core import Watch
-    from lamina.operation import Operation
     from lamina.runtime import Runtime
 
 Kind: TypeAlias = Literal["different", "racy", "failed"]
-Compare: TypeAlias = "Callable[[Operation[Any], Any, Any], bool]"
-Report: TypeAlias = "Callable[[Brief, Kind], None]"
+Compare: TypeAlias = Callable[[Operation[Any], Any, Any], bool]
+Report: TypeAlias = Callable[[Brief, Kind], None]
 
 _SILENT: Final = object()
 
