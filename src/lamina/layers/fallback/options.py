@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from lamina.capabilities import Serves
 from lamina.errors import StackError
@@ -12,6 +12,9 @@ from lamina.plan import Plan, Worst
 
 if TYPE_CHECKING:
     from lamina.operation import Operation
+
+
+_Listed: TypeAlias = tuple[object, ...]
 
 
 @runtime_checkable
@@ -35,8 +38,8 @@ def check(layer: Any) -> None:
             "to the first store"
         )
         raise StackError(msg)
-    on = layer.on
-    if not isinstance(on, tuple) or not on or not all(map(is_listable, on)):
+    on: object = layer.on
+    if not isinstance(on, tuple) or not on or not all(map(is_listable, cast("_Listed", on))):
         never = ", ".join(kind.__name__ for kind in NEVER)
         msg = (
             f"Fallback: on must be a tuple of storage errors, none of them {never}, got {on!r:.80}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.layer import Layer, Sends
 from lamina.layers.shadow.second import Compare, Report, Second
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lamina.layers.shadow.core import ShadowStatus
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
+
+_UNTAGGED: Final = Operation[Any].tags
 
 
 @final
@@ -70,7 +72,7 @@ class Shadow(Layer):
         )
 
     def wants(self, op: type[Operation[Any]]) -> bool:
-        tagged = op.tags is not Operation.tags  # no cache may keep the others either
+        tagged = op.tags is not _UNTAGGED  # no cache may keep the others either
         return self.rate > 0 and tagged and (op.writes or op in self.to.capabilities)
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, final
 
 from lamina.errors import Brief
 from lamina.hooks import Hook
@@ -106,12 +106,16 @@ class Second:
 
 def _has_failed(answer: object) -> bool:
     """Tell whether an answer is that of a batch, and some item of it failed."""
-    return isinstance(answer, tuple) and any(isinstance(one, Failed) for one in answer)
+    if not isinstance(answer, tuple):
+        return False
+    return any(isinstance(one, Failed) for one in cast("tuple[object, ...]", answer))
 
 
 def _equal(op: Operation[Any], here: Any, there: Any) -> bool:
     """Compare two answers; of two pages what they hold: cursors are each store's own."""
     del op
-    if isinstance(here, Page) and isinstance(there, Page):
-        return bool(here.items == there.items)
-    return bool(here == there)
+    return bool(_held(here) == _held(there))
+
+
+def _held(answer: Any) -> Any:
+    return cast("Any", answer).items if isinstance(answer, Page) else answer
