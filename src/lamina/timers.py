@@ -103,7 +103,11 @@ class Timers:
         while line and line[0].task is None:
             line.popleft()
             self._ended -= 1
-        if self._ended > _FEW and 2 * self._ended > len(line) + len(self._sooner):
+        sooner = self._sooner
+        while sooner and sooner[0][2].task is None:
+            heapq.heappop(sooner)
+            self._ended -= 1
+        if self._ended > _FEW and 2 * self._ended > len(line) + len(sooner):
             self._sweep()
 
     def stop(self) -> None:
