@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 
-from lamina.context import Call, call, current, remaining
+from lamina.context import Call, call, current, ends, note_late, remaining
 from lamina.errors import Brief, Invalid
+
+BRIEF = Brief("Get", "keyvalue")
 
 
 def now() -> float:
@@ -32,7 +35,7 @@ async def test_gives_the_operations_inside_one_budget() -> None:
     assert current.get() is None
 
 
-async def test_the_earlier_deadline_holds() -> None:
+async def test_dl1_the_earlier_deadline_holds() -> None:
     async with call(deadline=2.0) as outer:
         async with call(deadline=5.0) as inner:
             assert inner.deadline == outer.deadline == 2.0
@@ -61,6 +64,19 @@ async def test_may_be_entered_again() -> None:
     assert current.get() is None
 
 
+@pytest.mark.parametrize("wrong", [True, "1", [1.0], 1j])
+def test_refuses_a_budget_of_another_type(wrong: Any) -> None:
+    with pytest.raises(Invalid, match="deadline must be a number, got"):
+        call(deadline=wrong)
+
+
+@pytest.mark.parametrize("endless", [None, math.inf, 10**400])
+async def test_dl5_a_budget_without_end_is_no_deadline(endless: Any) -> None:
+    async with call(deadline=endless) as told:
+        assert told.deadline is None
+        assert (remaining(now()), ends()) == (math.inf, math.inf)
+
+
 @pytest.mark.parametrize("wrong", [-1, math.nan, -math.inf])
 def test_refuses_a_budget_that_is_none(wrong: float) -> None:
     with pytest.raises(Invalid, match="deadline must be at least 0 s"):
@@ -68,7 +84,7 @@ def test_refuses_a_budget_that_is_none(wrong: float) -> None:
 
 
 async def test_a_child_reports_to_its_parent() -> None:
-    brief = Brief("Get", "keyvalue")
+    brief = BRIEF
     parent = Call(deadline=3.0)
     child = parent.child()
     child.degraded.append(brief)
@@ -81,6 +97,81 @@ async def test_a_child_reports_to_its_parent() -> None:
         {brief: 1.5},
     )
     assert (parent.attempt, child.deadline, child.parent) == (1, 3.0, parent)
+
+
+def test_c7_a_call_knows_its_deadline_attempt_and_what_it_was_told() -> None:
+    made = Call(deadline=3.0)
+
+    assert (made.deadline, made.attempt, made.queued, made.parent) == (3.0, 1, 0.0, None)
+    assert (made.degraded, made.late, made.served_by, made.age) == ([], [], {}, {})
+    made.degraded.append(BRIEF)
+    made.queued += 1.5
+    made.attempt += 1
+    assert (made.degraded, made.queued, made.attempt) == ([BRIEF], 1.5, 2)
+    fresh = Call()
+    assert (fresh.degraded, fresh.queued, fresh.attempt) == ([], 0.0, 1)
+
+
+def test_c7_what_one_of_several_children_is_told_all_of_them_and_the_caller_know() -> None:
+    caller = Call()
+    one, other = caller.child(), caller.child().child()
+    assert other.late == []
+    one.late.append(BRIEF)
+    other.age[BRIEF] = 2.0
+    assert one.late is other.late is caller.late
+    assert one.age == caller.age == {BRIEF: 2.0}
+
+
+@pytest.mark.parametrize("what", ["degraded", "late", "age"])
+def test_is_fresh_until_something_else_is_told(what: str) -> None:
+    caller = Call()
+    child = caller.child()
+    child.served_by[BRIEF] = "another"
+    assert caller.is_fresh()
+    assert child.is_fresh()
+    if what == "age":
+        child.age[BRIEF] = 1.0
+    else:
+        getattr(child, what).append(BRIEF)
+    assert not caller.is_fresh()
+    assert not child.is_fresh()
+    assert Call().is_fresh()
+
+
+def test_tells_another_all_that_it_was_told() -> None:
+    one, other = Call(), Call()
+    one.tell(other)
+    one.degraded.append(BRIEF)
+    one.late.append(BRIEF)
+    one.served_by[BRIEF] = "another"
+    one.age[BRIEF] = 1.0
+    other.degraded.append(BRIEF)
+
+    one.child().tell(other)
+
+    assert other.degraded == [BRIEF, BRIEF]
+    assert (other.late, other.served_by, other.age) == ([BRIEF], {BRIEF: "another"}, {BRIEF: 1.0})
+    assert one.degraded == [BRIEF]
+
+
+async def test_a_late_answer_is_noted_where_somebody_listens() -> None:
+    note_late(BRIEF)
+    async with call() as told:
+        note_late(BRIEF)
+    assert told.late == [BRIEF]
+
+
+async def test_dl1_each_task_has_the_budget_it_began_in() -> None:
+    async def nested(deadline: float) -> float:
+        async with call(deadline=deadline):
+            await asyncio.sleep(0.1)
+            return ends()
+
+    async with call(deadline=2.0):
+        inside = [asyncio.ensure_future(nested(seconds)) for seconds in (1.0, 5.0)]
+        assert await asyncio.gather(nested(0.5), *inside) == [0.5, 1.0, 2.0]
+        assert ends() == 2.0
+    assert ends() == math.inf
 
 
 async def test_tasks_of_one_caller_share_its_context() -> None:
