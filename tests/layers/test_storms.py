@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from benchmarks.outage import PATIENCE, Storm, bare, naive, ours, simulate
+from benchmarks.outage import PATIENCE, STACKS, Storm, bare, naive, ours, simulate, table
 
 from lamina.backend import serves
 from lamina.backends.memory import MemoryKeyValue
@@ -23,6 +24,8 @@ from lamina.stack import Stack
 
 if TYPE_CHECKING:
     from lamina.layer import Layer
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "resilience.md"
 
 
 async def succeeds(store: KeyValue) -> bool:
@@ -185,3 +188,9 @@ async def test_rt2_full_jitter_parts_a_hundred_clients_who_want_one_slot(seed: i
 
     assert await calls_per_client(random.Random(seed)) <= 7
     assert await calls_per_client(Always()) == pytest.approx(50.5)
+
+
+def test_the_page_gives_the_figures_of_the_simulation() -> None:
+    told = table({name: simulate(make()) for name, make in STACKS.items()})
+
+    assert told in PAGE.read_text(encoding="utf-8"), "see `python -m benchmarks.outage`"

@@ -53,24 +53,17 @@ class ChaosStatus(NamedTuple):
 class Die:
     """One strategy's chance. It has a sequence of its own, so that no other strategy shifts it."""
 
-    __slots__ = ("_draw", "_rate", "kind")
+    __slots__ = ("asks", "draw", "kind", "rate")
 
     def __init__(self, kind: Kind, rate: Rate, seed: int) -> None:
         self.kind: Kind = kind
-        self._draw = Random(f"{seed} {kind}").random
-        self._rate = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else rate
+        self.draw = Random(f"{seed} {kind}").random
+        self.asks = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else None
+        self.rate = 0.0 if callable(rate) else rate
 
-    @property
-    def raised(self) -> int:
-        """Return how often the function that gives the rate raised."""
-        return self._rate.raised if isinstance(self._rate, Hook) else 0
-
-    def hits(self, op: Operation[Any]) -> bool:
-        """Tell whether this call is hit; draws once, whatever the rate."""
-        rate = self._rate
-        if isinstance(rate, Hook):
-            rate = number(rate(0.0, op))
-        return self._draw() < rate
+    def asked(self, op: Operation[Any]) -> float:
+        """Return the rate for this call."""
+        return self.rate if self.asks is None else number(self.asks(0.0, op))
 
 
 @final
@@ -90,7 +83,7 @@ class Dice:
     def roll(self, dice: tuple[Die, ...], op: Operation[Any]) -> list[Kind]:
         """Return what hits this call: the same for the same seed, options and order of calls."""
         self.calls += 1
-        return [die.kind for die in dice if die.hits(op)]
+        return [die.kind for die in dice if die.draw() < (die.rate or die.asked(op))]
 
     def rng(self, kind: Kind, call: int) -> Random:
         """Return the chance that decides the rest about the call of that number."""
@@ -98,7 +91,7 @@ class Dice:
 
     def status(self, raised: int) -> ChaosStatus:
         """Return what was done; *raised* is that of the layer's own hooks."""
-        raised += sum(die.raised for die in self._dice)
+        raised += sum(die.asks.raised for die in self._dice if die.asks is not None)
         return ChaosStatus(self.calls, **self.harm, raised=raised)
 
 
