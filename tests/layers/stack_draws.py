@@ -11,9 +11,14 @@ from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
+from lamina.layers.fallback import Fallback
 from lamina.layers.log import Log
 from lamina.layers.metrics import Metrics
+from lamina.layers.readonly import ReadOnly
 from lamina.layers.retry import Retry
+from lamina.layers.seal import Seal
+from lamina.layers.shadow import Shadow
+from lamina.layers.squeeze import Squeeze
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
     from lamina.layer import Sends
 
+KEY: Final = Seal.new_key()
 MEMORY: Final[dict[str, Callable[[], Any]]] = {
     "keyvalue": MemoryKeyValue,
     "documents": MemoryDocuments,
@@ -91,8 +97,26 @@ class Draw:
     def timeout(self) -> Layer:
         return Timeout(self.rng.choice([0.1, 0.3, 2.0, 15.0]))
 
+    def fallback(self) -> Layer:
+        return Fallback(self.other(), reserve=self.rng.choice([0.1, 0.5]))
+
+    def readonly(self) -> Layer:
+        return ReadOnly()
+
+    def shadow(self) -> Layer:
+        return Shadow(self.other(), rate=self.rng.choice([0.0, 0.5, 1.0]), within=0.5)
+
+    def seal(self) -> Layer:
+        return Seal([KEY])
+
+    def squeeze(self) -> Layer:
+        return Squeeze(least=self.rng.choice([1, 1024]))
+
     def chaos(self) -> Layer:
         return Chaos(0.2, enabled=False, seed=self.rng.getrandbits(32))
 
 
-MAKERS: Final = (*("metrics", "log", "deadline", "cache", "retry", "breaker", "timeout", "chaos"),)
+MAKERS: Final = (
+    *("metrics", "log", "deadline", "fallback", "shadow", "readonly", "cache", "squeeze", "seal"),
+    *("retry", "breaker", "timeout", "chaos"),
+)

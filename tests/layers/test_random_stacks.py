@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -11,13 +12,15 @@ from stack_draws import MEMORY, Draw
 
 from lamina.backends.memory import MemoryKeyValue
 from lamina.domains.keyvalue import Append, Delete, Get, GetMany, Set
+from lamina.domains.media import Chunk, Info
 from lamina.errors import StackError, StorageError, Throttled, TimedOut, Unavailable, Unsupported
+from lamina.plan import Worst
 from lamina.rules import RULES
 from lamina.stack import Stack
 from lamina.testing import run, sweep
 from lamina.testing.faulty import Faulty
 from lamina.testing.samples import SAMPLES
-from lamina.values import Json
+from lamina.values import Json, Page
 
 SEEDS: Final = 640
 PARTS: Final = 16
@@ -54,12 +57,30 @@ async def test_a_legal_stack_changes_no_answer_of_a_healthy_backend(domain: str,
             continue
         store, plain = stack.over(MEMORY[domain]()), Stack().over(MEMORY[domain]())
         async with store, plain:
-            for op in SAMPLES[domain]:
-                told, expected = await outcome(store, op), await outcome(plain, op)
+            for op in SAMPLES[domain] * 2:
+                told = await outcome(store, op)
                 if type(op) not in store.bound.capabilities:
                     assert told is Unsupported
                 elif type(op).__name__ not in {"Begin", "PutPart", "Finish", "Abort"}:
-                    assert told == expected, f"seed {seed}: {op} in {stack}"
+                    same = alike(told, await outcome(plain, op), stack)
+                    assert same, f"seed {seed}: {op} in {stack}"
+
+
+def alike(told: Any, expected: Any, stack: Stack) -> bool:
+    """Tell whether answers are the same; the ETag of what is sealed is another each time."""
+    if any(layer.slot == "seal" for layer in stack.layers):
+        told, expected = without_etag(told), without_etag(expected)
+    return bool(told == expected)
+
+
+def without_etag(answer: Any) -> Any:
+    if isinstance(answer, Info):
+        return replace(answer, etag="")
+    if isinstance(answer, Chunk):
+        return replace(answer, info=without_etag(answer.info))
+    if isinstance(answer, Page):
+        return replace(answer, items=tuple(map(without_etag, answer.items)))
+    return answer
 
 
 async def outcome(store: Any, op: Any) -> Any:
@@ -148,7 +169,7 @@ async def keeps_its_plan(seed: int) -> None:
         for op in OPS * 4:
             before, began = counted[0], loop.time()
             error = await failure(store, op)
-            most = worst[type(op).__name__]
+            most = worst.get(type(op).__name__, Worst(0, 0.0))
             told = f"seed {seed}: {op} in {stack_of(seed)}: {error!r}"
             assert error is None or (error.brief is not None and error.backend == backend.name), (
                 told
