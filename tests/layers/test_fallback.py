@@ -12,6 +12,7 @@ import pytest
 import lamina
 from lamina.backends.memory import MemoryKeyValue
 from lamina.capabilities import Capabilities, Serves
+from lamina.context import current
 from lamina.domains.keyvalue import Get, GetMany, Set, SetMany
 from lamina.errors import (
     AuthError,
@@ -36,6 +37,7 @@ from lamina.layers.fallback import Fallback
 from lamina.layers.metrics import Metrics
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
+from lamina.testing.clock import explore
 from lamina.testing.scripted import ScriptedKeyValue
 from lamina.testing.sweep import sweep
 from lamina.values import Done, Failed
@@ -545,6 +547,38 @@ async def test_callers_at_once_keep_their_answers_and_contexts_apart() -> None:
         assert call.degraded == [Get(f"k{n}").brief()]
 
     await asyncio.gather(*(read(n) for n in range(50)))
+
+
+def test_under_any_schedule_each_caller_gets_its_own_answer_and_context() -> None:
+    async def scenario() -> None:
+        other = await replica(**{f"k{n}": str(n).encode() for n in range(6)})
+        backend = ScriptedKeyValue()
+        backend.expect(Get("k0")).after(0.1).raises(Unavailable("down"))
+        backend.expect(Get("k1")).raises(Throttled("slower"))
+        backend.expect(Get("k2")).hangs()
+        backend.expect(Get("k3")).after(0.1).returns(b"own")
+        backend.expect(Get("k4")).hangs()
+        backend.expect(Get("k5")).after(0.75).raises(Unavailable("down"))  # at the reserve
+        store = Stack(Fallback(other.bound)).over(backend)
+
+        async def read(n: int) -> bytes | None:
+            async with lamina.call(deadline=1.0) as call:
+                answer = await store.get(f"k{n}")
+                assert current.get() is call
+            assert call.degraded == ([] if n == 3 else [Get(f"k{n}").brief()])
+            return answer
+
+        calls = [asyncio.ensure_future(read(n)) for n in range(6)]
+        await asyncio.sleep(0.2)
+        calls[4].cancel()
+        await asyncio.wait(calls)
+        assert calls[4].cancelled()
+        answers = [call.result() for call in calls if not call.cancelled()]
+        assert answers == [b"0", b"1", b"2", b"own", b"5"]
+        assert status(store) == (4, 0, 0, 0)
+        await store.close()
+
+    explore(scenario, schedules=500)
 
 
 def test_is_cancellable_at_each_suspension() -> None:
