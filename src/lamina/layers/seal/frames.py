@@ -34,7 +34,7 @@ class Marker:
 
 @final
 class Frames:
-    """Full frames, and at the end of each object one that is not, perhaps empty, marked as last.
+    """Full frames, and at the end of each object, and only there, one that is not, perhaps empty.
 
     So a frame that is cut off, moved, taken from another object or another version of the same,
     and an end that is missing, are all noticed.
@@ -65,16 +65,16 @@ class Frames:
     def seal(self, marker: Marker, place: Place, data: bytes, first: int, *, ends: bool) -> bytes:
         """Return *data* in frames from number *first*; the last of them, if it *ends* there."""
         frames = [
-            self._sealed(marker, place, data[at : at + FRAME], first + at // FRAME, last=False)
+            self._sealed(marker, place, data[at : at + FRAME], first + at // FRAME)
             for at in range(0, len(data) - len(data) % FRAME, FRAME)
         ]
         if ends:
             rest = data[len(frames) * FRAME :]
-            frames.append(self._sealed(marker, place, rest, first + len(frames), last=True))
+            frames.append(self._sealed(marker, place, rest, first + len(frames)))
         return b"".join(frames)
 
-    def open(self, marker: Marker, place: Place, sealed: bytes, first: int, last: int) -> bytes:
-        """Return the data of frames from number *first*; *last* is the object's last.
+    def open(self, marker: Marker, place: Place, sealed: bytes, first: int) -> bytes:
+        """Return the data of frames from number *first*.
 
         Raises:
             Corrupt: One of them is not what was sealed there.
@@ -82,7 +82,7 @@ class Frames:
         opened: list[bytes] = []
         for at in range(0, len(sealed), SEALED):
             number = first + at // SEALED
-            said = _said(marker, place, number, last=number == last)
+            said = _said(marker, place, number)
             data = self._sealer.unlock(marker.key, sealed[at : at + SEALED], said)
             if data is None:
                 msg = f"frame {number} is not what was sealed there"
@@ -102,13 +102,9 @@ class Frames:
             self._sealer.refuse("a sealed object is cut off")
         return full * FRAME + rest - OVERHEAD
 
-    def _sealed(
-        self, marker: Marker, place: Place, data: bytes, number: int, *, last: bool
-    ) -> bytes:
-        return self._sealer.lock(marker.key, data, _said(marker, place, number, last=last))
+    def _sealed(self, marker: Marker, place: Place, data: bytes, number: int) -> bytes:
+        return self._sealer.lock(marker.key, data, _said(marker, place, number))
 
 
-def _said(marker: Marker, place: Place, number: int, *, last: bool) -> bytes:
-    return b"".join(
-        (b"frame", bytes([last]), number.to_bytes(8, "big"), marker.object, about(place))
-    )
+def _said(marker: Marker, place: Place, number: int) -> bytes:
+    return b"".join((b"frame", number.to_bytes(8, "big"), marker.object, about(place)))

@@ -157,20 +157,26 @@ class SealedMedia(Coded[Sealer]):
         info = self._plain(found.info)
         first, last = op.start // FRAME, info.size // FRAME
         end = op.start + op.length
-        wanted = min(-(-end // FRAME) * SEALED, found.info.size) - first * SEALED
-        if len(found.data) != max(wanted, 0):
-            self._codec.refuse("a range of a sealed object is cut off")
+        after = -(-end // FRAME)
+        self._check(found, first, after)
         data = await self._worker.run(
-            len(found.data), self._frames.open, marker, _at(op), found.data, first, last
+            len(found.data), self._frames.open, marker, _at(op), found.data, first
         )
-        if (end >= info.size and -(-end // FRAME) <= last) or first > last:
+        if (end >= info.size and after <= last) or first > last:
             tail = await inner(_range(op, last, 1, found.info.etag))
             if tail is None:
                 msg = "the object was deleted while it was read"
                 raise Conflict(msg)
-            self._frames.open(marker, _at(op), tail.data or b"\0", last, last)
+            self._check(tail, last, last + 1)
+            self._frames.open(marker, _at(op), tail.data, last)
         skipped = op.start - first * FRAME
         return Chunk(data[skipped : skipped + op.length], info)
+
+    def _check(self, found: Chunk, first: int, after: int) -> None:
+        """Refuse fewer or more bytes than the frames from *first* to *after* have."""
+        wanted = min(after * SEALED, found.info.size) - first * SEALED
+        if len(found.data) != max(wanted, 0):
+            self._codec.refuse("a range of a sealed object is cut off")
 
     def _plain(self, info: Info) -> Info:
         """Return what is told of the object itself; as it is if it is not sealed."""
