@@ -279,6 +279,21 @@ async def test_ch1_a_download_cut_short_fails_and_never_gives_a_part() -> None:
     assert all(answer == content for answer in answers)
 
 
+async def test_ch1_a_listing_cut_short_fails_and_never_seems_complete() -> None:
+    store, data = over(Chaos(lambda op: 1.0 if getattr(op, "cursor", None) else 0.0, ops=["Scan"]))
+    await data.set_many({f"k{number:03}": b"1" for number in range(300)})
+    seen: list[str] = []
+
+    async def listed() -> None:
+        async for key in store.scan():
+            seen.append(key)  # noqa: PERF401  # kept up to the failure
+
+    with pytest.raises(Unavailable):
+        await listed()
+
+    assert 0 < len(seen) < 300
+
+
 async def test_an_upload_that_fails_half_way_shows_nothing() -> None:
     backend = MemoryMedia()
     store = Stack(Chaos(torn=1.0, ops=["PutPart"])).over(backend)

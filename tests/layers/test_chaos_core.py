@@ -68,6 +68,11 @@ def check_calls_are_counted_and_a_rate_of_0_is_nothing(module: ModuleType) -> No
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
 
 
+def check_all(module: ModuleType) -> None:
+    for check in CHECKS:
+        check(module)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_chance_of_a_strategy_is_its_own(check: Any) -> None:
     check(core)
@@ -95,5 +100,4 @@ def test_a_mutant_is_caught(old: str, new: str) -> None:
     broken = mutant(core, old, new)
 
     with pytest.raises((AssertionError, OverflowError)):
-        for check in CHECKS:
-            check(broken)
+        check_all(broken)
