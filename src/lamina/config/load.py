@@ -50,6 +50,7 @@ def load(
     sources = _sources(path, variables, overrides or {}, problems)
     name = _preset(preset, sources)
     merged = Merged([(f"preset {name}", _fitting(PRESETS[name], Merged(sources))), *sources])
+    merged.tree["preset"] = name
     merged.interpolate(variables, problems)
     whole = _whole(merged, problems)
     place = data_home(home, whole.home, merged.where(("home",)), variables)

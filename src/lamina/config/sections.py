@@ -10,6 +10,7 @@ from lamina.config.problems import unknown
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, takes_another
 from lamina.config.settings import Elsewhere, Section
 from lamina.errors import StackError
+from lamina.rules import check
 from lamina.stack import Stack
 
 if TYPE_CHECKING:
@@ -122,8 +123,11 @@ class SectionReader:
         layers = [one for one in made if one is not None]
         if len(layers) < len(made):
             return None
+        production = self._merged.tree["preset"] == "production"
         try:
-            return Stack.ordered(*layers) if ordered else Stack(*layers)
+            stack = Stack.ordered(*layers) if ordered else Stack(*layers)
+            check(stack.layers, stack.allow, production=production)
+            return stack
         except StackError as error:
             self._problems.add(self._merged.where(path), str(error))
             return None
