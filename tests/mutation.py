@@ -36,7 +36,7 @@ LEAST: Final = 95.0
 """Per cent of the mutants of each core that its tests must kill."""
 CORES: Final = {
     "lamina.budget": ("test_budget", "test_cores_more"),
-    "lamina.layers.breaker.core": ("test_cores_more", "test_breaker_core", "test_breaker"),
+    "lamina.layers.breaker.core": ("test_cores_more", "test_breaker", "test_breaker_core"),
     "lamina.layers.breaker.window": ("test_cores_more", "test_breaker_core"),
     "lamina.layers.retry.core": ("test_cores_more", "test_retry_core", "test_retry"),
 }
