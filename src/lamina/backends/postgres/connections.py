@@ -108,7 +108,7 @@ class Connections:
             Unavailable: None became free in time, or the server cannot be reached.
             Closed: The backend is closed.
         """
-        ends = self._now() + (self._patience if patience is None else patience)
+        ends = self.now() + (self._patience if patience is None else patience)
         while True:
             while self._idle:
                 line = self._idle.pop()
@@ -141,7 +141,12 @@ class Connections:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Return the time of the stack's clock.
+
+        Raises:
+            Closed: The backend is closed.
+        """
         if self._runtime is None:
             msg = "the pool is closed"
             raise Closed(msg)
@@ -163,7 +168,7 @@ class Connections:
 
     async def _wait(self, ends: float) -> Line | None:
         """Return a new connection or one that was given back, None if there is room for one."""
-        left = ends - self._now()
+        left = ends - self.now()
         place: Place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         if self._made < self._most and self._runtime is not None:

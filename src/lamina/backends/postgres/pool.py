@@ -12,6 +12,7 @@ from asyncpg.exceptions import InvalidCachedStatementError
 
 from lamina.backends.postgres.connections import Connections
 from lamina.backends.postgres.failures import Undone, ended, failed
+from lamina.context import remaining
 from lamina.errors import StackError, StorageError
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ class Pool:
     """Asks the database at *url*, on at most so many connections.
 
     *timeout* bounds a statement, a whole transaction and a wait for a connection, each; the
-    server is told of it, too. Nothing is sent twice. With a *pooler* in transaction mode between,
-    which hands each transaction to another connection of its own, nothing is prepared or set for
-    longer, and every statement is a transaction.
+    server is told of it, too, and by each transaction of a deadline that is sooner. Nothing is
+    sent twice. With a *pooler* in transaction mode between, which hands each transaction to
+    another connection of its own, nothing is prepared or set for longer, and every statement is
+    a transaction.
 
     Raises:
         StackError: The URL is none of PostgreSQL's, or a number is not above 0.
@@ -144,7 +146,7 @@ class Pool:
         committing = False
         try:
             async with asyncio.timeout(self.timeout):
-                await line.connection.execute(self._begin)
+                await line.connection.execute(self._beginning())
                 yield line.connection
                 committing = True
                 await line.connection.execute("COMMIT")
@@ -156,6 +158,13 @@ class Pool:
             made.sent = made.sent if committing else "no"
             raise made from error
         self._connections.give(line)
+
+    def _beginning(self) -> str:
+        """Return what begins a transaction; it tells the server of a deadline sooner than ours."""
+        left = remaining(self._connections.now())
+        if left >= self.timeout:
+            return self._begin
+        return f"{self._begin}; {_local(_limits(max(left, 0.0)))}"
 
     async def _undo(self, line: Line, error: BaseException) -> None:
         """Roll back, if the connection is as it should be; else ending it does that."""
@@ -170,12 +179,16 @@ class Pool:
         self._connections.part(line, error)
 
 
+def _limits(timeout: float) -> dict[str, str]:
+    """Return how long the server may take, and wait for us: a little longer than we wait."""
+    patience = str(math.ceil(min((timeout + _GRACE) * 1000, 2**31 - 1)))
+    return {"statement_timeout": patience, "idle_in_transaction_session_timeout": patience}
+
+
 def _settings(timeout: float) -> dict[str, str]:
     """Return what the server is told of each connection."""
-    patience = str(math.ceil(min((timeout + _GRACE) * 1000, 2**31 - 1)))
     return {
-        "statement_timeout": patience,
-        "idle_in_transaction_session_timeout": patience,
+        **_limits(timeout),
         "default_transaction_isolation": "read committed",
         "client_min_messages": "warning",
         "jit": "off",
@@ -185,9 +198,14 @@ def _settings(timeout: float) -> dict[str, str]:
 
 def _begin(timeout: float) -> str:
     """Return what begins a transaction where settings cannot outlive it."""
-    settings = _settings(timeout).items()
-    told = (f"SET LOCAL {name} = '{value}'" for name, value in settings if "default" not in name)
-    return "; ".join(("BEGIN ISOLATION LEVEL READ COMMITTED", *told))
+    settings = _settings(timeout)
+    del settings["default_transaction_isolation"]
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {_local(settings)}"
+
+
+def _local(settings: dict[str, str]) -> str:
+    """Return what makes settings for one transaction; sent with its BEGIN it costs no trip."""
+    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())
 
 
 def _check(url: str, connections: int, timeout: float, connect_timeout: float) -> None:
