@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
 from lamina.backends.memory import MemoryKeyValue
 from lamina.domains.keyvalue import Get
-from lamina.errors import StorageError, Unavailable
+from lamina.errors import LimitReached, StorageError, Unavailable
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
 from lamina.layers.fallback import Fallback
+from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
@@ -108,6 +110,36 @@ async def test_e05_hits_of_a_cache_inside_a_breaker_hide_that_the_backend_is_dow
     assert state(right) == "open"
 
 
+async def test_e05_hits_of_a_cache_inside_a_limit_are_refused_for_want_of_places() -> None:
+    limit, cache = Limit(1), Cache(600)
+    for stack, refused in ((against("E05", limit, cache), True), (Stack(cache, limit), False)):
+        store = stack.over(Faulty(MemoryKeyValue(), random.Random(1), latency=1.0))
+        await store.set("hot", b"1")
+        await store.get("hot")
+        slow = asyncio.ensure_future(store.get("cold"))
+        await asyncio.sleep(0.5)
+        assert isinstance(await end(store.get("hot")), LimitReached) == refused
+        await slow
+
+
+async def test_e06_a_limit_outside_a_retry_is_held_by_calls_that_only_wait() -> None:
+    limit, retry = Limit(10, queue=200), Retry(3, base=1.0, budget=None)
+    wrong = await makespan(against("E06", limit, retry))
+    right = await makespan(Stack(retry, limit))
+
+    assert right < 4
+    assert wrong > 3 * right
+
+
+async def makespan(stack: Stack) -> float:
+    """Return the seconds that 200 calls of 50 ms take, of which every second fails."""
+    rng = random.Random(5)
+    store = stack.over(Faulty(MemoryKeyValue(), rng, error_rate=0.5, latency=0.05))
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(end(store.get(f"k{place}")) for place in range(200)))
+    return asyncio.get_running_loop().time() - began
+
+
 async def test_e07_a_fallback_inside_hides_failures_from_retry_and_breaker() -> None:
     def other() -> Fallback:
         return Fallback(Stack().over(MemoryKeyValue()).bound)
@@ -147,3 +179,12 @@ async def test_e12_one_circuit_twice_on_a_path_counts_each_failure_twice() -> No
             await end(store.get("a"))
 
     assert (len(backend.calls), len(other.calls)) == (5, 10)
+
+
+async def test_e12_one_limit_twice_on_a_path_waits_for_itself() -> None:
+    def limit() -> Limit:
+        return Limit(1, queue=1, wait=5.0, shared="one place")
+
+    wrong = against("E12", limit(), limit()).over(MemoryKeyValue())
+    assert isinstance(await end(wrong.get("a")), LimitReached)
+    assert await end(Stack(limit()).over(MemoryKeyValue()).get("a")) is None

@@ -12,6 +12,7 @@ from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
 from lamina.layers.fallback import Fallback
+from lamina.layers.limit import Limit
 from lamina.layers.log import Log
 from lamina.layers.metrics import Metrics
 from lamina.layers.readonly import ReadOnly
@@ -94,6 +95,13 @@ class Draw:
             break_for=self.rng.choice([0.05, 1.0]),
         )
 
+    def limit(self) -> Layer:
+        return Limit(
+            self.rng.randint(1, 3),
+            queue=self.rng.choice([0, 2, 100]),
+            wait=self.rng.choice([None, 0.1]),
+        )
+
     def timeout(self) -> Layer:
         return Timeout(self.rng.choice([0.1, 0.3, 2.0, 15.0]))
 
@@ -118,5 +126,5 @@ class Draw:
 
 MAKERS: Final = (
     *("metrics", "log", "deadline", "fallback", "shadow", "readonly", "cache", "squeeze", "seal"),
-    *("retry", "breaker", "timeout", "chaos"),
+    *("retry", "breaker", "limit", "timeout", "chaos"),
 )
