@@ -52,11 +52,19 @@ class SealedMedia(Coded[Sealer]):
         super().__init__(codec, worker, site)
         self._frames = Frames(codec)
 
-    @codes(Head)
+    @codes(Head, ReadRange, most=3)
     def head(self, inner: Handler[Any, Any]) -> Handler[Head, Info | None]:
+        read = self.read_range(self._below(ReadRange))
+
         async def answer(op: Head) -> Info | None:
-            info = await inner(op)
-            return None if info is None else self._plain(info)
+            info: Info | None = await inner(op)
+            if info is None:
+                return None
+            plain = self._plain(info)
+            if plain.size:
+                return plain
+            found = await read(ReadRange(op.key, fresh=op.fresh, scope=op.scope))
+            return None if found is None else found.info  # no reader would see that it was cut
 
         return answer
 
@@ -129,7 +137,7 @@ class SealedMedia(Coded[Sealer]):
     @codes(Abort)
     def abort(self, inner: Handler[Any, Any]) -> Handler[Abort, bool]:
         async def answer(op: Abort) -> bool:
-            upload = op.upload.split(".", 3)[-1]  # one begun without this layer, too
+            upload = op.upload.split(".", 3)[-1] or op.upload  # or begun without this layer
             return cast("bool", await inner(Abort(op.key, upload, scope=op.scope)))
 
         return answer
@@ -146,7 +154,9 @@ class SealedMedia(Coded[Sealer]):
                 return None
             if _NAME not in found.info.metadata:
                 self._codec.plain(b"")
-                return cast("Chunk | None", await inner(op))
+                etag = op.etag or found.info.etag  # another version may be sealed
+                plain = ReadRange(op.key, op.start, op.length, etag, op.fresh, scope=op.scope)
+                return cast("Chunk | None", await inner(plain))
             return await self._opened(inner, op, found)
 
         return answer
