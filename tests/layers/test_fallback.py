@@ -641,6 +641,18 @@ def test_is_shown_with_the_stack_it_falls_back_to() -> None:
     assert copy.copy(layer) == layer
 
 
+async def test_closing_leaves_no_timer() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(1.0).returns(b"1")
+    store = Stack(Fallback((await replica()).bound)).over(backend)
+    async with store, lamina.call(deadline=100.0):
+        await store.get("a")
+    layer = store.bound.layer(Fallback)
+
+    assert layer is not None
+    assert layer._timers._timer is None
+
+
 async def test_neither_opens_nor_closes_the_other() -> None:
     other = ScriptedKeyValue()
     async with Stack(Fallback(Stack().over(other).bound)).over(MemoryKeyValue()):

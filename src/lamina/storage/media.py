@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
+from lamina.bound import Bound
+from lamina.context import Call, current
 from lamina.errors import Invalid, Unsupported
 from lamina.storage.domains import Domains
 from lamina.storage.shapes import json_of
@@ -17,7 +19,7 @@ from lamina.values import check_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lamina.domains.media import Given, Reader
+    from lamina.domains.media import Given, Media, Reader
 
 _TYPE: Final = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(;[ -~]{1,200})?"
@@ -51,7 +53,8 @@ class MediaStore(Domains):
     ) -> str:
         """Store bytes, or what a ``Source`` gives, and return a reference: ``media:files:...``.
 
-        The reference says which backend holds the file. Name and metadata are kept as ASCII, in
+        The reference says which backend holds the file: that of a ``Fallback`` if it was stored
+        there, where all that takes the reference finds it. Name and metadata are kept as ASCII, in
         2,048 bytes at most; of *file_name* only what follows the last slash, without control and
         direction marks.
 
@@ -66,8 +69,17 @@ class MediaStore(Domains):
         told = _ascii(name, metadata)
         ending = _ENDING.search(name)
         key = uuid4().hex + (f".{ending[1].lower()}" if ending else "")
-        await self.media.set(key, file_data, type=content_type, metadata=told)
-        return f"media:{self.media.bound.backend}:{key}"
+        before = current.get()
+        call = Call(deadline=None if before is None else before.deadline)
+        current.set(call)
+        try:
+            await self.media.set(key, file_data, type=content_type, metadata=told)
+        finally:
+            current.set(before)
+            if before is not None:
+                call.tell(before)
+        holder = next(iter(call.served_by.values()), self.media.bound.backend)
+        return f"media:{holder}:{key}"
 
     async def media_url(self, reference: str, expires: float = 3600) -> str:
         """Return a URL that gives the file for *expires* seconds.
@@ -76,19 +88,23 @@ class MediaStore(Domains):
             Unsupported: The backend has no URLs, or another one holds the file.
             Invalid: There is no such file, or this is no reference.
         """
-        return await self.media.url(self._media_key(reference), expires=expires)
+        media, key = self._held(reference)
+        return await media.url(key, expires=expires)
 
     async def get_media(self, reference: str) -> bytes | None:
         """Return all bytes of the file, None if it is gone."""
-        return await self.media.get(self._media_key(reference))
+        media, key = self._held(reference)
+        return await media.get(key)
 
     async def open_media(self, reference: str) -> Reader | None:
         """Return a reader of the file, for parts of it, None if it is gone."""
-        return await self.media.open_reader(self._media_key(reference))
+        media, key = self._held(reference)
+        return await media.open_reader(key)
 
     async def media_info(self, reference: str) -> MediaInfo | None:
         """Return name, type, size and metadata of the file, None if it is gone."""
-        info = await self.media.head(self._media_key(reference))
+        media, key = self._held(reference)
+        info = await media.head(key)
         if info is None:
             return None
         return {
@@ -102,19 +118,42 @@ class MediaStore(Domains):
 
     async def delete_media(self, reference: str) -> bool:
         """Delete the file; tell whether it was there."""
-        return await self.media.delete(self._media_key(reference))
+        media, key = self._held(reference)
+        return await media.delete(key)
 
-    def _media_key(self, reference: str) -> str:
+    def _held(self, reference: str) -> tuple[Media, str]:
+        """Return the store that holds the file, and its key there."""
         check_text(reference, what="reference")
         match = _REFERENCE.fullmatch(reference)
         if match is None:
             msg = "a reference looks like media:<backend>:<key>"
             raise Invalid(msg)
-        held, here = match[1], self.media.bound.backend
-        if held != here:
-            msg = f"the file is held by backend {held[:40]!r}, this storage has {here!r}"
+        found = _holder(self.media, match[1])
+        if found is None:
+            here = self.media.bound.backend
+            msg = f"the file is held by backend {match[1][:40]!r}, this storage has {here!r}"
             raise Unsupported(msg)
-        return match[2]
+        return found, match[2]
+
+
+@runtime_checkable
+class _Uses(Protocol):
+    """A layer that may have stored a file in another store."""
+
+    to: Any
+    writes: bool
+
+
+def _holder(media: Media, backend: str) -> Media | None:
+    """Return *media*, or a store that it falls back to, whichever *backend* serves."""
+    bound = media.bound
+    if bound.backend == backend:
+        return media
+    layer: Any = bound.layer(cast("Any", _Uses))
+    if layer is None or not isinstance(layer.to, Bound):
+        return None
+    other = type(media)(layer.to)
+    return _holder(other.scoped(media.scope) if media.scope else other, backend)
 
 
 def _clean(file_name: str) -> str:
