@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import types
+from asyncio import current_task
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
@@ -23,25 +24,24 @@ _FEW: Final = 64  # ended entries that are never worth sweeping
 class Entry:
     """One limited attempt; cancels its task when the time has come."""
 
-    __slots__ = ("cancelling", "expired", "spared", "task", "when")
+    expired = False  # these two live in the class until they are set: most entries never set them
+    spared = False
 
     def __init__(self, when: float) -> None:
-        task = asyncio.current_task()
+        task = current_task()
         if task is None:
             msg = "operations run inside a task"
             raise RuntimeError(msg)
         self.when = when
         self.task: asyncio.Task[Any] | None = task
         self.cancelling = task.cancelling()
-        self.expired = False
-        self.spared = False
 
     def was_ours(self) -> bool:
         """Tell whether the cancellation that arrived is this entry's alone.
 
         An outer cancellation, in the same turn of the loop too, wins.
         """
-        return self.expired and self._taken_back() <= self.cancelling
+        return self.expired and self.take_back() <= self.cancelling
 
     def expire(self) -> None:
         """Cancel the task."""
@@ -56,13 +56,8 @@ class Entry:
         self.spared = True
         return True
 
-    def finish(self) -> None:
-        """Forget the task; take a cancellation back that nobody has."""
-        if self.expired:
-            self._taken_back()
-        self.task = None
-
-    def _taken_back(self) -> int:
+    def take_back(self) -> int:
+        """Take the cancellation back; return how many others the task has."""
         task = self.task
         if task is None:
             return 0
@@ -90,14 +85,20 @@ class Timers:
     def start(self, when: float) -> Entry:
         """Begin to limit the current task's attempt, until *when* in loop time."""
         entry = Entry(when)
-        self._put(entry)
+        line = self._line
+        if not line or when >= line[-1].when:
+            line.append(entry)
+        else:
+            self._push(entry)
         if self._timer is None or when < self._next:
             self._set(when)
         return entry
 
     def end(self, entry: Entry) -> None:
         """Stop limiting; the timer stays, the next attempt will want it."""
-        entry.finish()
+        if entry.expired:
+            entry.take_back()
+        entry.task = None
         self._ended += 1
         line = self._line
         while line and line[0].task is None:
@@ -119,12 +120,8 @@ class Timers:
     def __len__(self) -> int:
         return len(self._line) + len(self._sooner)
 
-    def _put(self, entry: Entry) -> None:
-        line = self._line
-        if not line or entry.when >= line[-1].when:
-            line.append(entry)
-        else:
-            heapq.heappush(self._sooner, (entry.when, next(self._numbers), entry))
+    def _push(self, entry: Entry) -> None:
+        heapq.heappush(self._sooner, (entry.when, next(self._numbers), entry))
 
     def _set(self, when: float) -> None:
         self.stop()
@@ -140,7 +137,7 @@ class Timers:
         for entry in self._due(now):
             if self._last and entry.spare():
                 entry.when = now + _GRACE
-                self._put(entry)
+                self._push(entry)
             else:
                 entry.expire()
         self._timer = None
