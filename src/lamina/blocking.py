@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
 from lamina.context import remaining
-from lamina.errors import Closed, StackError, TimedOut, Unavailable
+from lamina.errors import Closed, DeadlineExceeded, StackError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_OVER: Final = "the caller's deadline has passed"
 
 
 @final
@@ -47,10 +48,13 @@ class Blocking:
             Closed: It was closed.
             Unavailable: No thread became free in time, or can be started; nothing was sent.
             TimedOut: The call took too long; what it does meanwhile is not known.
+            DeadlineExceeded: The caller's deadline came first; ``sent`` says where.
         """
         loop = asyncio.get_running_loop()
-        ends = loop.time() + min(self.timeout, max(remaining(loop.time()), 0.0))
-        await self._enter(ends)
+        left = remaining(loop.time())
+        ends = loop.time() + min(self.timeout, max(left, 0.0))
+        is_cut = left < self.timeout
+        await self._enter(ends, is_cut=is_cut)
         try:
             job = loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
         except RuntimeError as error:  # the system gives none
@@ -59,6 +63,8 @@ class Blocking:
             raise Unavailable(msg, sent="no") from error
         job.add_done_callback(self._leave)
         done, _ = await asyncio.wait({job}, timeout=ends - loop.time())
+        if not done and is_cut:
+            raise DeadlineExceeded(_OVER)
         if not done:
             msg = f"no answer of a blocking call within {self.timeout:g} s"
             raise TimedOut(msg)
@@ -79,12 +85,14 @@ class Blocking:
             for _ in range(held):
                 self._free.release()
 
-    async def _enter(self, ends: float) -> None:
+    async def _enter(self, ends: float, *, is_cut: bool) -> None:
         self._check()
         try:
             async with asyncio.timeout_at(ends):
                 await self._free.acquire()
         except TimeoutError as error:
+            if is_cut:
+                raise DeadlineExceeded(_OVER, sent="no") from error
             msg = f"all {self.threads} threads of {self.name} are busy"
             raise Unavailable(msg, sent="no") from error
         try:

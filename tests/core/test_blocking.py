@@ -11,7 +11,7 @@ import pytest
 
 import lamina
 from lamina.blocking import Blocking
-from lamina.errors import Closed, StackError, TimedOut, Unavailable
+from lamina.errors import Closed, DeadlineExceeded, StackError, TimedOut, Unavailable
 
 pytestmark = pytest.mark.realtime
 
@@ -70,13 +70,18 @@ async def test_a_call_that_hangs_ends_at_the_deadline_and_keeps_its_thread() -> 
     await blocking.close()
 
 
-async def test_the_callers_deadline_counts() -> None:
-    blocking = Blocking("client")
+async def test_c3_the_callers_deadline_counts_and_is_no_failure_of_the_client() -> None:
+    blocking = Blocking("client", threads=1)
     gate = threading.Event()
 
     async with lamina.call(deadline=0.05):
-        with pytest.raises(TimedOut):
+        with pytest.raises(DeadlineExceeded) as running:
             await blocking.run(gate.wait, 5)
+    async with lamina.call(deadline=0.05):
+        with pytest.raises(DeadlineExceeded) as waiting:
+            await blocking.run(gate.wait, 5)
+
+    assert (running.value.sent, waiting.value.sent) == ("maybe", "no")
     gate.set()
     await blocking.close()
 
