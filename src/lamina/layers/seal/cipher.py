@@ -32,7 +32,7 @@ class Cipher:
         """Return *data* encrypted, with a tag that covers *about* too."""
         return self._aes(key).encrypt(_NONCE, data, about)
 
-    def decrypt(self, key: bytes, sealed: bytes, about: bytes) -> bytes | None:
+    def decrypt(self, key: bytes, sealed: memoryview, about: bytes) -> bytes | None:
         """Return what was encrypted; None if anything of the three is another."""
         try:
             return self._aes(key).decrypt(_NONCE, sealed, about)

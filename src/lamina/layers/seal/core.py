@@ -73,13 +73,13 @@ class Sealer:
         self._keys = {key.id: key for key in keys}
         self._cipher = cipher
         self._chance = chance
-        self._counts: Counter[str] = Counter()
-        self._opened: Counter[str] = Counter()
+        self._sealed = self._plain = self._refused = 0
+        self._opened: Counter[bytes] = Counter()
 
     def encode(self, data: bytes, place: Place, notes: bytes = b"") -> bytes:
         head = MAGIC + self.first.id
         body = b"".join((len(notes).to_bytes(2, "big"), notes, data))
-        return head + self.lock(self.first, body, head + about(place))
+        return self.lock(self.first, body, head + about(place), head)
 
     def decode(self, stored: bytes, *places: Place) -> tuple[bytes, bytes]:
         if not stored.startswith(MAGIC):
@@ -105,16 +105,16 @@ class Sealer:
     def weight(self, stored: bytes | str) -> int:
         return len(stored)
 
-    def lock(self, key: Key, data: bytes, said: bytes) -> bytes:
-        """Return salt and ciphertext of *data*, bound to what is *said* of it."""
+    def lock(self, key: Key, data: bytes, said: bytes, head: bytes = b"") -> bytes:
+        """Return *head*, salt and ciphertext of *data*, bound to what is *said* of it."""
         salt = self._chance(SALT)
-        self._counts["sealed"] += 1
-        return salt + self._cipher.encrypt(key.of_message(salt), data, said)
+        self._sealed += 1
+        return b"".join((head, salt, self._cipher.encrypt(key.of_message(salt), data, said)))
 
-    def unlock(self, key: Key, sealed: bytes, said: bytes) -> bytes | None:
+    def unlock(self, key: Key, sealed: memoryview, said: bytes) -> bytes | None:
         """Return the data that was locked, None if it is not that, or not so said."""
-        salt = sealed[:SALT]
-        return self._cipher.decrypt(key.of_message(salt), sealed[SALT:], said)
+        key_of_message = key.of_message(bytes(sealed[:SALT]))
+        return self._cipher.decrypt(key_of_message, sealed[SALT:], said)
 
     def key(self, name: bytes) -> Key:
         """Return the key with that id.
@@ -129,7 +129,7 @@ class Sealer:
 
     def counted(self, key: Key) -> None:
         """Note that something was opened with *key*."""
-        self._opened[key.id.hex()] += 1
+        self._opened[key.id] += 1
 
     def plain(self, stored: AnyStr) -> AnyStr:
         """Return what is not sealed, if that is allowed.
@@ -139,7 +139,7 @@ class Sealer:
         """
         if not self.allow_plain:
             self.refuse("what is stored is not sealed")
-        self._counts["plain"] += 1
+        self._plain += 1
         return stored
 
     def refuse(self, message: str) -> NoReturn:
@@ -148,14 +148,13 @@ class Sealer:
         Raises:
             Corrupt: Always.
         """
-        self._counts["refused"] += 1
+        self._refused += 1
         raise Corrupt(message, layer=self.layer)
 
     def status(self) -> SealStatus:
-        counts, sealing = self._counts, self.first.id.hex()
-        return SealStatus(
-            sealing, counts["sealed"], dict(self._opened), counts["plain"], counts["refused"]
-        )
+        opened = {key.hex(): count for key, count in self._opened.items()}
+        sealing = self.first.id.hex()
+        return SealStatus(sealing, self._sealed, opened, self._plain, self._refused)
 
     def _body(self, stored: bytes, places: tuple[Place, ...]) -> bytes:
         if len(stored) < _LEAST:
@@ -163,7 +162,7 @@ class Sealer:
         head = stored[:_HEAD]
         key = self.key(head[len(MAGIC) :])
         for place in places:
-            body = self.unlock(key, stored[_HEAD:], head + about(place))
+            body = self.unlock(key, memoryview(stored)[_HEAD:], head + about(place))
             if body is not None:
                 self.counted(key)
                 return body

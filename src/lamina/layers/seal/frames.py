@@ -80,10 +80,11 @@ class Frames:
             Corrupt: One of them is not what was sealed there.
         """
         opened: list[bytes] = []
+        view = memoryview(sealed)
         for at in range(0, len(sealed), SEALED):
             number = first + at // SEALED
             said = _said(marker, place, number)
-            data = self._sealer.unlock(marker.key, sealed[at : at + SEALED], said)
+            data = self._sealer.unlock(marker.key, view[at : at + SEALED], said)
             if data is None:
                 msg = f"frame {number} is not what was sealed there"
                 self._sealer.refuse(msg)
