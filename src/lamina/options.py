@@ -132,7 +132,7 @@ def check_sends(layer: object, name: str) -> None:
     """
     value = getattr(layer, name)
     if isinstance(value, type) or not (
-        inspect.iscoroutinefunction(getattr(value, "send", None))
+        callable(getattr(value, "send", None))
         and isinstance(getattr(value, "backend", None), str)
         and isinstance(getattr(value, "capabilities", None), Mapping)
     ):
