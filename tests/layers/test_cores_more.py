@@ -17,6 +17,9 @@ from lamina.errors import (
     Throttled,
     Unavailable,
 )
+from lamina.layers.breaker import Breaker
+from lamina.layers.breaker.core import Circuit, State, Verdict
+from lamina.layers.breaker.options import settings_of
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
@@ -116,3 +119,130 @@ def test_the_longest_waits_of_one_call_are_those_after_throttling() -> None:
 def test_a_retry_after_throttling_costs_less(kind: Any) -> None:
     assert POLICY.cost(kind()) == 5
     assert POLICY.cost(Unavailable()) == 14
+
+
+def circuit(chance: float = 0.5, **options: Any) -> Circuit:
+    settings = settings_of(Breaker(**{"jitter": 0.0, **options}))
+    return Circuit(settings, lambda: chance, lambda before, after: None)
+
+
+def call(made: Circuit, verdict: Verdict, now: float, *, slow: bool = False) -> None:
+    permit = made.admit(now)
+    assert permit is not None
+    made.settle(permit, verdict, now, slow=slow)
+
+
+def half_open(**options: Any) -> Circuit:
+    """Return a circuit that is open since 0 s and lets probes pass from 5 s on."""
+    made = circuit(**options)
+    made.go(State.OPEN, 0.0)
+    return made
+
+
+def test_a_new_circuit_tells_nothing() -> None:
+    told = circuit().status(0.0)
+    assert told.state is State.CLOSED
+    assert (told.calls, told.failures, told.slow, told.opened, told.rejected) == (0,) * 5
+    assert (told.retry_after, told.cause) == (0.0, "")
+
+
+def test_a_status_counts_each_kind_apart() -> None:
+    made = circuit(min_calls=10)
+    call(made, Verdict.SUCCESS, 0.0)
+    call(made, Verdict.SUCCESS, 0.0, slow=True)
+    for _ in range(2):
+        call(made, Verdict.FAILURE, 0.0)
+    call(made, Verdict.NONE, 0.0)
+    told = made.status(0.0)
+    assert (told.calls, told.failures, told.slow) == (4, 2, 1)
+
+
+@pytest.mark.parametrize("way", ["status", "failure", "success"])
+def test_a_bucket_ends_before_its_last_moment(way: str) -> None:
+    made = circuit(min_calls=2, window=1.0, buckets=1)
+    call(made, Verdict.FAILURE, 0.5)
+    if way == "failure":
+        call(made, Verdict.FAILURE, 1.0)
+    elif way == "success":
+        permit = made.free
+        assert permit is not None
+        made.succeed(permit, 1.0)
+    told = made.status(1.0)
+    assert told.state is State.CLOSED
+    assert told.calls == (0 if way == "status" else 1)
+
+
+def test_a_rate_is_a_part_of_the_calls() -> None:
+    made = circuit(min_calls=4, failure_rate=0.5)
+    call(made, Verdict.FAILURE, 0.0)
+    for _ in range(3):
+        call(made, Verdict.SUCCESS, 0.0)
+    assert made.state is State.CLOSED
+    call(made, Verdict.FAILURE, 0.0)
+    assert made.state is State.CLOSED
+    call(made, Verdict.FAILURE, 0.0)
+    assert made.state is State.OPEN
+
+
+def test_each_refusal_counts() -> None:
+    made = half_open()
+    assert [made.admit(1.0), made.admit(2.0), made.admit(3.0)] == [None] * 3
+    assert made.status(3.0).rejected == 3
+
+
+def test_how_long_to_wait_is_told_exactly() -> None:
+    made = half_open()
+    assert (made.retry_after(0.0), made.retry_after(4.5), made.retry_after(9.0)) == (5.0, 0.5, 0.0)
+    assert made.cause == "opened by hand"
+    made.go(State.FORCED_OPEN, 9.0)
+    assert made.retry_after(9.0) is None
+    made.go(State.CLOSED, 9.0)
+    assert made.retry_after(9.0) == 0.0
+
+
+def test_a_break_by_hand_begins_when_it_was_asked_for() -> None:
+    made = circuit()
+    made.go(State.OPEN, 100.0)
+    assert made.admit(104.9) is None
+    assert made.admit(105.0) is not None
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 4.0), (0.5, 5.0), (1.0, 6.0)])
+def test_chance_makes_a_break_longer_or_shorter(chance: float, seconds: float) -> None:
+    made = circuit(chance, jitter=0.2)
+    made.go(State.OPEN, 10.0)
+    assert made.retry_after(10.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_probes_are_judged_together_by_their_rate(slow: bool) -> None:
+    made = half_open(probes=4, probes_at_once=4, failure_rate=0.5, slow_rate=0.5)
+    bad = Verdict.SUCCESS if slow else Verdict.FAILURE
+    call(made, bad, 5.0, slow=slow)
+    assert made.state is State.HALF_OPEN
+    call(made, Verdict.SUCCESS, 5.0)
+    assert made.state is State.HALF_OPEN
+    call(made, bad, 5.0, slow=slow)
+    assert made.state is State.OPEN
+
+
+def test_a_probe_tells_once() -> None:
+    made = half_open(probes=2)
+    probe = made.admit(5.0)
+    assert probe is not None
+    for _ in range(3):
+        made.settle(probe, Verdict.SUCCESS, 5.0)
+    assert made.state is State.HALF_OPEN
+
+
+def test_no_more_probes_go_out_than_are_still_to_tell() -> None:
+    made = half_open(probes=2, probes_at_once=2)
+    call(made, Verdict.SUCCESS, 5.0)
+    assert made.admit(5.0) is not None
+    assert made.admit(5.0) is None
+
+
+def test_what_failed_without_a_name_has_none() -> None:
+    made = circuit(min_calls=1)
+    call(made, Verdict.FAILURE, 0.0)
+    assert made.cause == ""
