@@ -244,10 +244,11 @@ async def test_dl4_a_deadline_over_a_timeout_has_no_timer_of_its_own() -> None:
     task = asyncio.ensure_future(outcome(store.get("60")))
     await asyncio.sleep(1)
 
-    assert len(layer(store)._timers) == 0
+    assert len(layer(store)._timed.timers) == 0
     assert len(layer(store, Timeout)._timers) == 1
     assert await task == ("DeadlineExceeded", 2.0)
     assert layer(store, Timeout).status() == (0, 1, 0)
+    assert layer(store).status() == (0, 1, 0)
 
 
 async def test_c3_an_attempt_cut_short_by_the_deadline_is_no_failure_of_the_backend() -> None:
@@ -264,8 +265,8 @@ async def test_c3_an_attempt_cut_short_by_the_deadline_is_no_failure_of_the_back
 async def test_dl5_what_never_suspends_starts_no_timer() -> None:
     store = over()
     assert await store.get("0") == b"0"
-    assert layer(store)._timers._timer is None
-    assert len(layer(store)._timers) == 0
+    assert layer(store)._timed.timers._timer is None
+    assert len(layer(store)._timed.timers) == 0
 
 
 @pytest.mark.parametrize("slot", ["quota", "fallback", "scope", "batch", "shadow", "readonly"])
@@ -283,8 +284,8 @@ async def test_a_wait_that_ends_by_itself_is_heard_before_the_deadline_cancels()
     with pytest.raises(DeadlineExceeded, match="no place") as caught:
         await store.get("0")
 
-    assert (caught.value.sent, now()) == ("no", 2.0)
-    assert layer(store).status() == (0, 0, 0)
+    assert (caught.value.sent, caught.value.layer, now()) == ("no", "queue", 2.0)
+    assert layer(store).status() == (0, 1, 0)
 
 
 def test_a_wait_that_ends_by_itself_is_heard_first_in_every_order() -> None:
@@ -424,7 +425,7 @@ async def test_a_thousand_calls_end_on_one_timer_each_at_its_own_time() -> None:
 
     assert len(ended) == 1000
     assert all(at == pytest.approx(min(own, 5.0)) for own, at in ended.items())
-    assert len(layer(store)._timers) == 0
+    assert len(layer(store)._timed.timers) == 0
 
 
 @pytest.mark.parametrize("layers", ["alone", "over waits and a timeout", "over a timeout"])

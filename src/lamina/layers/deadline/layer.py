@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from asyncio import CancelledError
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from lamina.context import Call, current, ends, note_late
+from lamina.context import Call, current
 from lamina.errors import DeadlineExceeded
 from lamina.layer import Layer
+from lamina.layers.deadline.timed import Timed
 from lamina.options import check_number
-from lamina.timers import Timers, resumed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Sequence
 
     from lamina.operation import Handler, Op, Operation, R
     from lamina.plan import Worst
@@ -28,10 +27,10 @@ _BOUNDED: Final = frozenset(
 
 
 class DeadlineStatus(NamedTuple):
-    """What a ``Deadline`` has done: calls refused on arrival, ended, answered late all the same."""
+    """What became of the calls: *refused* on arrival, *exceeded* below, answered *late* even so."""
 
     refused: int
-    ended: int
+    exceeded: int
     late: int
 
 
@@ -60,17 +59,16 @@ class Deadline(Layer):
         check_number(self, "seconds", above=0)
 
     def setup(self, site: Site) -> None:
-        self._timers = Timers(last=True)
-        outside = takewhile(lambda slot: slot != "timeout", site.slots_below)
-        self._has_timer = "timeout" not in site.slots_below or not _BOUNDED.issuperset(outside)
-        self._refused = self._cancelled = self._late = 0
+        del site
+        self._timed = Timed()
+        self._refused = self._exceeded = 0
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
         del op
         runtime, seconds = site.runtime, self.seconds
         get, put = current.get, current.set  # looked up once: they are on every call's way
-        if self._has_timer:
-            inner = self._limited(inner)
+        if not _is_bounded(site.slots_below):
+            inner = self._timed.around(inner)
 
         async def handler(op: Op) -> R:
             now = runtime.now()
@@ -78,13 +76,15 @@ class Deadline(Layer):
             latest = now + seconds
             if before is None or before.deadline is None or before.deadline > latest:
                 put(Call(latest, before))
-                try:
-                    return await inner(op)
-                finally:
-                    put(before)
-            if before.deadline > now:
+            elif before.deadline <= now:
+                raise self._refusal()
+            try:
                 return await inner(op)
-            raise self._refusal()
+            except DeadlineExceeded:
+                self._exceeded += 1
+                raise
+            finally:
+                put(before)
 
         return handler
 
@@ -94,44 +94,18 @@ class Deadline(Layer):
 
     def status(self) -> DeadlineStatus:
         """Return what it has done since the stack was built."""
-        return DeadlineStatus(self._refused, self._cancelled, self._late)
+        return DeadlineStatus(self._refused, self._exceeded, self._timed.late)
 
     async def close(self) -> None:
-        self._timers.stop()
-
-    def _limited(self, inner: Handler[Op, R]) -> Handler[Op, R]:
-        """Return a handler with a timer for the current deadline."""
-
-        async def handler(op: Op) -> R:
-            call = inner(op)
-            try:
-                waits_for = call.send(None)
-            except StopIteration as answered:  # it never suspended: no timer
-                answer: R = answered.value
-                return answer
-            return await self._ended(op, call, waits_for)
-
-        return handler
-
-    async def _ended(self, op: Operation[Any], call: Coroutine[Any, Any, R], waits_for: Any) -> R:
-        entry = self._timers.start(ends())
-        try:
-            answer: R = await resumed(call, waits_for)
-        except CancelledError as cancelled:
-            if not entry.was_ours():
-                raise
-            self._cancelled += 1
-            msg = "the deadline has passed"
-            raise DeadlineExceeded(msg, layer="deadline") from cancelled
-        else:
-            if entry.expired:
-                self._late += 1
-                note_late(op.brief())
-            return answer
-        finally:
-            self._timers.end(entry)
+        self._timed.timers.stop()
 
     def _refusal(self) -> DeadlineExceeded:
         self._refused += 1
         msg = "the deadline had passed before it was asked"
         return DeadlineExceeded(msg, layer="deadline", sent="no")
+
+
+def _is_bounded(slots: Sequence[str]) -> bool:
+    """Tell whether what stands below ends by itself at the deadline."""
+    outside = takewhile(lambda slot: slot != "timeout", slots)
+    return "timeout" in slots and _BOUNDED.issuperset(outside)
