@@ -84,11 +84,8 @@ def test_the_chance_of_a_strategy_is_its_own(check: Any) -> None:
         ('f"{seed} {kind}"', 'f"{seed}"'),
         ('f"{self._seed} {kind} {call}"', 'f"{self._seed} {kind}"'),
         ('f"{self._seed} {kind} {call}"', 'f"{self._seed} {call}"'),
-        (
-            "die.draw() < (die.rate or die.asked(op))",
-            "0 < (die.rate or die.asked(op)) > die.draw()",
-        ),
-        ("die.draw() < (die.rate", "die.draw() > (die.rate"),
+        ("die.draw() < die.rate_of(op)", "0 < die.rate_of(op) > die.draw()"),
+        ("die.draw() < die.rate_of(op)", "die.draw() > die.rate_of(op)"),
         ("not given > 0", "given < 0"),
         ("min(given, LONGEST)", "given"),
         ("isinstance(given, bool) or ", ""),

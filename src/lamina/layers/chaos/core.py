@@ -61,8 +61,8 @@ class Die:
         self.asks = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else None
         self.rate = 0.0 if callable(rate) else rate
 
-    def asked(self, op: Operation[Any]) -> float:
-        """Return the rate for this call."""
+    def rate_of(self, op: Operation[Any]) -> float:
+        """Return the chance that this call is hit."""
         return self.rate if self.asks is None else number(self.asks(0.0, op))
 
 
@@ -83,7 +83,7 @@ class Dice:
     def roll(self, dice: tuple[Die, ...], op: Operation[Any]) -> list[Kind]:
         """Return what hits this call: the same for the same seed, options and order of calls."""
         self.calls += 1
-        return [die.kind for die in dice if die.draw() < (die.rate or die.asked(op))]
+        return [die.kind for die in dice if die.draw() < die.rate_of(op)]
 
     def rng(self, kind: Kind, call: int) -> Random:
         """Return the chance that decides the rest about the call of that number."""
