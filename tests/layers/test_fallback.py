@@ -33,6 +33,7 @@ from lamina.errors import (
 )
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
+from lamina.layers.deadline import Deadline
 from lamina.layers.fallback import Fallback
 from lamina.layers.metrics import Metrics
 from lamina.layers.timeout import Timeout
@@ -186,6 +187,17 @@ async def test_fb3_a_part_of_the_deadline_is_kept_for_the_other(
     assert now() == pytest.approx(6.0 + 1.9)
     assert call.deadline == pytest.approx(8.0)
     assert call.degraded == [Get("a").brief()]
+
+
+@pytest.mark.parametrize("inner", [(), (Timeout(7.0),)], ids=["bare", "timeout"])
+async def test_fb3_a_part_of_a_deadline_layer_is_kept_too(inner: tuple[Timeout, ...]) -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).hangs()
+    other = await replica(a=b"1")
+    store = Stack(Deadline(8.0), Fallback(other.bound), *inner).over(backend)
+
+    assert await store.get("a") == b"1"
+    assert now() == pytest.approx(6.0)
 
 
 async def test_fb3_the_caller_s_whole_deadline_is_its_end() -> None:
