@@ -39,6 +39,13 @@ CORES: Final = {
     "lamina.layers.breaker.core": ("test_cores_more", "test_breaker", "test_breaker_core"),
     "lamina.layers.breaker.window": ("test_cores_more", "test_breaker_core"),
     "lamina.layers.retry.core": ("test_cores_more", "test_retry_core", "test_retry"),
+    "lamina.layers.cache.core": (
+        "test_cores_more",
+        "test_cache",
+        "test_cache_bounds",
+        "test_cache_core",
+    ),
+    "lamina.layers.cache.marks": ("test_cores_more", "test_cache", "test_cache_core"),
 }
 """Each core, and the files of tests/layers that test it, the quickest first."""
 OPTIONS: Final = (

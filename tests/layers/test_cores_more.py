@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from lamina.errors import (
 from lamina.layers.breaker import Breaker
 from lamina.layers.breaker.core import Circuit, State, Verdict
 from lamina.layers.breaker.options import settings_of
+from lamina.layers.breaker.window import Window
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
@@ -246,3 +248,27 @@ def test_what_failed_without_a_name_has_none() -> None:
     made = circuit(min_calls=1)
     call(made, Verdict.FAILURE, 0.0)
     assert made.cause == ""
+
+
+@pytest.mark.parametrize("buckets", [1, 2, 3, 7])
+@pytest.mark.parametrize("begins", [-20, 0, 3])
+def test_a_window_holds_exactly_the_calls_of_its_last_buckets(buckets: int, begins: int) -> None:
+    """Against a list of all calls, also on a clock that begins below zero."""
+    rng = random.Random(buckets)
+    window = Window(float(buckets), buckets)
+    calls: list[tuple[int, bool, bool]] = []
+    now = float(begins)
+    for _ in range(300):
+        now += rng.choice([0.0, 0.25, 0.5, 1.0, 1.75, buckets, buckets + 1.0])
+        failed, slow = rng.random() < 0.3, rng.random() < 0.4
+        if now >= window.ends:
+            window.turn(now)
+        window.calls += 1
+        window.failures += failed
+        window.slow += slow
+        calls.append((math.floor(now), failed, slow))
+        kept = [one for one in calls if one[0] > math.floor(now) - buckets]
+        assert window.calls == len(kept)
+        assert window.failures == sum(failed for _, failed, _ in kept)
+        assert window.slow == sum(slow for _, _, slow in kept)
+        assert window.ends == math.floor(now) + 1
