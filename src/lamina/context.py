@@ -30,10 +30,12 @@ class Call:
         deadline: When the caller's budget ends, in loop time; None for never.
         attempt: Which attempt this is, from 1.
         queued: Seconds spent waiting for a place inside a layer.
+        hedge: Which hedge this is, from 1; 0 for none.
     """
 
-    attempt = 1  # these three live in the class until they are set: most calls never set them
+    attempt = 1  # these four live in the class until they are set: most calls never set them
     queued = 0.0
+    hedge = 0
     _told: _Told | None = None
 
     def __init__(self, deadline: float | None = None, parent: Call | None = None) -> None:

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import random
 import time
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from lamina.context import current, remaining
 from lamina.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from lamina.context import Call
 
@@ -25,8 +25,8 @@ _log: Final = logging.getLogger("lamina.runtime")
 class Runtime:
     """What a layer may know of the world; bound to the loop of its stack's first call.
 
-    *rng* makes chance repeatable. Closing waits *grace* seconds for tasks, then cancels them.
-    At most *room* optional tasks run at once.
+    *rng* makes chance repeatable. Closing waits *grace* seconds for tasks, then cancels them and
+    waits as long again. At most *room* optional tasks run at once.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class Runtime:
         self.room = room
         self.skipped = 0
         self.failed = 0
+        self.abandoned = 0
+        self.stopped = False
         self.now: Callable[[], float] = _now
         self.wall: Callable[[], float] = _wall
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -65,13 +67,19 @@ class Runtime:
         await asyncio.sleep(seconds)
 
     def spawn(
-        self, work: Coroutine[Any, Any, T], name: str, *, call: Call | None = None
+        self,
+        work: Coroutine[Any, Any, T],
+        name: str,
+        *,
+        call: Call | None = None,
+        inherits: bool = False,
     ) -> asyncio.Task[T]:
         """Run *work* as a task in a clean context that carries only *call*.
 
+        With *inherits*, for what ends with the caller's call, the rest is as in the caller's.
         The reference is kept until it ends; a failure that nobody awaits is logged and counted.
         """
-        context = Context()
+        context = copy_context() if inherits else Context()
         context.run(current.set, call)
         task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._tasks.add(task)
@@ -85,6 +93,15 @@ class Runtime:
         self.skipped += 1
         return False
 
+    def abandon(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Wait no longer for *tasks*, which were cancelled; what they raise is retrieved.
+
+        Each is logged and counted. They take room, and closing waits for them too.
+        """
+        for task in tasks:
+            self.abandoned += 1
+            _log.warning("task %s was cancelled and does not end", task.get_name())
+
     async def drain(self) -> None:
         """Wait for the tasks within the grace time, then cancel and await the rest."""
         try:
@@ -94,12 +111,14 @@ class Runtime:
             await self.stop()
 
     async def stop(self) -> None:
-        """Cancel the tasks and wait for their end."""
+        """Cancel the tasks and wait for their end, at most the grace time; log what stays."""
+        self.stopped = True
         left = set(self._tasks)
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left)
+            _, stuck = await asyncio.wait(left, timeout=self.grace)
+            self.abandon(stuck)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -1,0 +1,240 @@
+"""One call and its legs: the primary and the hedges, each a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any, cast, final
+
+from lamina.context import Call, current, ends
+from lamina.errors import Closed, DeadlineExceeded, StorageError, TimedOut
+from lamina.layers.hedge.core import Legs
+from lamina.layers.hedge.verdict import Verdict, judge, passing, worst
+from lamina.timers import resumed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lamina.layers.hedge.sender import Kind, Sender
+    from lamina.operation import Handler, Operation
+
+
+@final
+class Leg:
+    """One sending of the operation, and how it ended."""
+
+    __slots__ = ("answer", "began", "call", "error", "number", "partial", "task")
+
+    def __init__(self, number: int, call: Call, began: float) -> None:
+        self.number = number
+        self.call = call
+        self.began = began
+        self.task: asyncio.Task[None] | None = None
+        self.answer: Any = None
+        self.partial = False  # the answer to a batch, of which items failed for a passing reason
+        self.error: Exception | None = None
+
+
+@final
+class Race:
+    """One call; the first acceptable answer of its legs is its own."""
+
+    def __init__(
+        self, sender: Sender, kind: Kind, op: Operation[Any], inner: Handler[Any, Any]
+    ) -> None:
+        self.sender = sender
+        self.kind = kind
+        self.op = op
+        self.inner = inner
+        self.now = sender.runtime.now
+        self.before = current.get()
+        self.legs = Legs(sender.hedges)
+        self.made: list[Leg] = []
+        self.due = math.inf
+
+    async def run(self) -> Any:
+        """Send the primary, and hedges as they fall due.
+
+        Raises:
+            Exception: What a leg raised for good, else what the primary raised.
+        """
+        self._send()
+        return await self._decided()
+
+    async def run_after(self, error: Exception | None, answer: Any) -> Any:
+        """Go on where the primary has just failed with *error*, or answered a part only."""
+        primary = self._leg()
+        primary.error, primary.answer = error, answer
+        self.legs.end({0: self._verdict(primary)})
+        return await self._decided()
+
+    async def _decided(self) -> Any:
+        legs = self.legs
+        try:
+            while True:
+                if legs.hurry or self.now() >= self.due:
+                    self._send_next()
+                if legs.chosen is not None:
+                    return self._outcome(self.made[legs.chosen])
+                legs.end(await self._ended())
+        finally:
+            await self._let_go()
+
+    async def _ended(self) -> Mapping[int, Verdict]:
+        """Wait until legs end, or a hedge is due; tell how they ended."""
+        until = self.due
+        if 0 not in self.legs.out:  # alone it would have ended: no wait of ours past the deadline
+            until = min(until, ends())
+        wait = None if until == math.inf else max(0.0, until - self.now())
+        out = [self.made[number] for number in self.legs.out]
+        await asyncio.wait(
+            [cast("asyncio.Task[None]", leg.task) for leg in out],
+            timeout=wait,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        done = {leg.number: self._verdict(leg) for leg in out if _task(leg).done()}
+        if not done and 0 not in self.legs.out and self.now() >= ends():
+            self.legs.give_up()
+        return done
+
+    def _send_next(self) -> None:
+        legs, sender = self.legs, self.sender
+        made = self.made[-1]
+        if not legs.hurry and self.now() < made.began + made.call.queued + self._delay():
+            self._set_due(made.call.queued)  # it had waited for a place meanwhile
+        elif sender.is_reluctant():
+            self._put_off()
+        elif sender.pay(self.op, legs.sent, self.kind):
+            self._send()
+        else:
+            legs.deny()
+            self.due = math.inf
+
+    def _put_off(self) -> None:
+        if self.legs.hurry:
+            self.legs.deny()
+        self.due = math.inf
+        if self.legs.left:
+            self.due = self.now() + max(self._delay(), self.sender.floor)
+
+    def _send(self) -> None:
+        leg = self._leg()
+        name = f"hedge {leg.number}" if leg.number else "primary"
+        leg.task = self.sender.runtime.spawn(self._play(leg), name, call=leg.call, inherits=True)
+        self._set_due(0.0)
+
+    def _leg(self) -> Leg:
+        call = Call()  # no child: what a loser tells is not the caller's
+        if self.before is not None:
+            call.deadline = self.before.deadline
+            call.attempt = self.before.attempt
+        leg = Leg(self.legs.send(), call, self.now())
+        if leg.number:
+            call.hedge = leg.number
+        self.made.append(leg)
+        return leg
+
+    def _set_due(self, queued: float) -> None:
+        self.due = math.inf
+        if self.legs.left:
+            self.due = self.made[-1].began + queued + self._delay()
+
+    def _delay(self) -> float:
+        delay = self.kind.delay()
+        return math.inf if delay is None else delay
+
+    async def _play(self, leg: Leg) -> None:
+        try:
+            if self.kind.suspends is None:
+                leg.answer = await self._tried()
+            else:
+                leg.answer = await self.inner(self.op)
+        except Exception as error:
+            leg.error = error
+
+    async def _tried(self) -> Any:
+        """Send the operation, and see whether that suspends."""
+        sent = self.inner(self.op)
+        try:
+            waits_for = sent.send(None)
+        except StopIteration as answered:
+            self.kind.suspends = False
+            return answered.value
+        self.kind.suspends = True
+        return await resumed(sent, waits_for)
+
+    def _verdict(self, leg: Leg) -> Verdict:
+        if leg.task is not None and _is_broken(leg.task):
+            return Verdict.REFUSED if leg.number and leg.task.cancelled() else Verdict.FATAL
+        if leg.error is None:
+            failed = passing(self.op, leg.answer)
+            leg.partial = bool(failed)
+            if not failed:
+                self.kind.learned.record(self._age(leg))
+                return Verdict.ANSWERED
+            return worst(failed)
+        if isinstance(leg.error, TimedOut | DeadlineExceeded):
+            self.kind.learned.record_at_least(self._age(leg))
+        return judge(leg.error)
+
+    def _outcome(self, leg: Leg) -> Any:
+        """Return the answer of the leg chosen, or of another that has a part; else raise."""
+        if leg.task is not None and _is_broken(leg.task):
+            if leg.task.cancelled() and self.sender.runtime.stopped:
+                msg = "the store was closed before the answer came"
+                raise Closed(msg)
+            leg.task.result()  # raises
+        if leg.error is not None and judge(leg.error) is not Verdict.FATAL:
+            leg = next((other for other in self.made if other.partial), leg)
+        if leg.error is not None:
+            raise self._noted(leg.error, leg)
+        if leg.number:
+            self.sender.won()
+        if self.before is not None:
+            leg.call.tell(self.before)
+        return leg.answer
+
+    def _noted(self, error: Exception, leg: Leg) -> Exception:
+        """Say on *error* how the other legs failed, and that they may have arrived."""
+        for other in self.made:
+            if other is leg:
+                continue
+            if isinstance(error, StorageError) and _may_have_arrived(other):
+                error.sent = "maybe"
+            if other.error is not None:
+                name = f"hedge {other.number}" if other.number else "the primary"
+                error.add_note(f"{name} failed too: {type(other.error).__name__}: {other.error}")
+        return error
+
+    async def _let_go(self) -> None:
+        """Cancel the legs still out and wait for their end, within the grace."""
+        left = [leg for leg in self.made if leg.task is not None and not leg.task.done()]
+        if not left:
+            return
+        for leg in left:
+            self.kind.learned.record_at_least(self._age(leg))
+            _task(leg).cancel()
+        self.sender.counts.cancelled += len(left)
+        tasks = list(map(_task, left))
+        try:
+            await asyncio.wait(tasks, timeout=self.sender.grace)
+        finally:
+            stuck = [task for task in tasks if not task.done()]
+            self.sender.counts.abandoned += len(stuck)
+            self.sender.runtime.abandon(stuck)
+
+    def _age(self, leg: Leg) -> float:
+        return self.now() - leg.began - leg.call.queued
+
+
+def _task(leg: Leg) -> asyncio.Task[None]:
+    return cast("asyncio.Task[None]", leg.task)
+
+
+def _is_broken(task: asyncio.Task[None]) -> bool:
+    """Tell whether it ended as no operation ends: cancelled by another, a ``KeyboardInterrupt``."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _may_have_arrived(leg: Leg) -> bool:
+    return not isinstance(leg.error, StorageError) or leg.error.sent == "maybe"
