@@ -1,0 +1,5 @@
+"""Let at most so many operations run at once."""
+
+from lamina.layers.limit.layer import Limit
+
+__all__ = ["Limit"]
