@@ -24,7 +24,7 @@ FILES: Final = sorted(SOURCE.rglob("*.py"))
 
 ORDER: Final = (
     {"errors"},
-    {"values", "context", "threads", "plan", "options", "hooks", "budget", "timers"},
+    {"values", "context", "threads", "plan", "options", "hooks", "budget", "bucket", "timers"},
     {"filters", "blocking"},
     {"fields"},
     {"operation"},
@@ -50,7 +50,7 @@ ORDER: Final = (
 LAYERS_MAY: Final = (
     *("errors", "values", "context", "threads", "plan", "filters", "fields", "operation"),
     *("runtime", "capabilities", "site", "layer"),
-    *("options", "hooks", "budget", "timers"),
+    *("options", "hooks", "budget", "bucket", "timers"),
 )
 CODECS: Final = {
     *(("seal", "codecs"), ("seal", "media"), ("seal", "vectors"), ("squeeze", "codecs")),
