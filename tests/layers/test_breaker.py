@@ -139,7 +139,7 @@ async def test_cb3_old_failures_are_forgotten() -> None:
     assert state(breaker) is State.CLOSED
 
 
-async def test_a5_cb9_the_call_that_opens_it_raises_its_own_error() -> None:
+async def test_cb9_a5_the_call_that_opens_it_raises_its_own_error() -> None:
     service = Service()
     store, breaker = over(service)
     await fail(store, service, 3)
@@ -152,7 +152,7 @@ async def test_a5_cb9_the_call_that_opens_it_raises_its_own_error() -> None:
     assert state(breaker) is State.OPEN
 
 
-async def test_a6_cb8_a_refusal_tells_the_exact_wait_and_is_both_errors() -> None:
+async def test_cb8_a6_a_refusal_tells_the_exact_wait_and_is_both_errors() -> None:
     service = Service()
     store, breaker = over(service)
     await fail(store, service)
@@ -173,7 +173,7 @@ async def test_a6_cb8_a_refusal_tells_the_exact_wait_and_is_both_errors() -> Non
     assert breaker.status().rejected == 1
 
 
-async def test_a1_cb5_half_open_admits_its_probes_one_at_a_time() -> None:
+async def test_cb5_a1_half_open_admits_its_probes_one_at_a_time() -> None:
     service = Service()
     store, breaker = over(service)
     await until_half_open(store, service)
@@ -191,7 +191,7 @@ async def test_a1_cb5_half_open_admits_its_probes_one_at_a_time() -> None:
     assert state(breaker) is State.CLOSED
 
 
-async def test_a2_cb4_a_late_success_of_an_earlier_half_open_time_changes_nothing() -> None:
+async def test_cb4_a2_a_late_success_of_an_earlier_half_open_time_changes_nothing() -> None:
     service = Service()
     store, breaker = over(service, small(probes_at_once=2, lease=60.0))
     await until_half_open(store, service)
@@ -206,7 +206,7 @@ async def test_a2_cb4_a_late_success_of_an_earlier_half_open_time_changes_nothin
     assert state(breaker) is State.OPEN
 
 
-async def test_a3_cb4_a_late_failure_of_a_call_begun_while_closed_changes_nothing() -> None:
+async def test_cb4_a3_a_late_failure_of_a_call_begun_while_closed_changes_nothing() -> None:
     service = Service()
     store, breaker = over(service)
     service.gate, service.error = asyncio.Event(), Unavailable("late")
@@ -223,7 +223,7 @@ async def test_a3_cb4_a_late_failure_of_a_call_begun_while_closed_changes_nothin
     assert (status.opened, status.retry_after) == (1, 4.0)
 
 
-async def test_a4_cb6_a_cancelled_probe_gives_its_place_back_and_changes_nothing() -> None:
+async def test_cb6_a4_a_cancelled_probe_gives_its_place_back_and_changes_nothing() -> None:
     service = Service()
     store, breaker = over(service, small(probes=1))
     await until_half_open(store, service)
@@ -299,7 +299,7 @@ async def test_a_break_is_spread_by_its_jitter() -> None:
     assert all(4.0 <= wait <= 6.0 for wait in waits)
 
 
-async def test_slow_answers_open_it_but_not_the_time_spent_in_a_queue() -> None:
+async def test_cb2_cb11_slow_answers_open_it_but_not_the_time_spent_in_a_queue() -> None:
     service = Service()
     store, breaker = over(service, small(slow=1.0))
     service.seconds = 1.0
@@ -391,7 +391,7 @@ async def test_throttling_and_refusals_count_neither_way() -> None:
     assert state(breaker) is State.HALF_OPEN
 
 
-async def test_an_operator_overrides_until_reset() -> None:
+async def test_cb1_an_operator_overrides_until_reset() -> None:
     service = Service()
     store, breaker = over(service)
     breaker.force_open()
@@ -411,7 +411,7 @@ async def test_an_operator_overrides_until_reset() -> None:
     await store.get("a")
 
 
-async def test_one_stack_over_two_backends_has_two_circuits_and_a_name_shares_one() -> None:
+async def test_cb13_one_stack_over_two_backends_has_two_circuits_and_a_name_shares_one() -> None:
     for shared, is_open in ((None, State.CLOSED), ("both", State.OPEN)):
         stack = Stack(small(shared=shared))
         services = Service(), Service()

@@ -76,7 +76,7 @@ async def trip(store: KeyValue) -> None:
             await store.get("a")
 
 
-async def test_listeners_hear_calls_and_each_transition_once_in_order() -> None:
+async def test_cb10_listeners_hear_calls_and_each_transition_once_in_order() -> None:
     recorder = Recorder()
     store, _ = over(down_then_up(), recorder)
     await trip(store)

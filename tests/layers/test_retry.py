@@ -59,7 +59,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_a_success_needs_one_attempt_and_no_engine() -> None:
+async def test_rt12_a_success_needs_one_attempt_and_no_engine() -> None:
     with ScriptedKeyValue() as backend:
         backend.expect(Get("a")).returns(b"1")
         store = stacked(backend)
