@@ -37,7 +37,7 @@ class Codec(Protocol):
         """Return what to store in *place* for *data*; *notes* (to 65,535 bytes) go with it."""
         ...
 
-    def decode(self, stored: bytes, place: Place) -> tuple[bytes, bytes]:
+    def decode(self, stored: bytes, place: Place, /) -> tuple[bytes, bytes]:
         """Return data and notes.
 
         Raises:

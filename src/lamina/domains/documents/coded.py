@@ -48,7 +48,7 @@ class CodedDocuments(Coded[C]):
     @codes(ReadMany)
     def read_many(self, inner: Handler[Any, Any]) -> Handler[ReadMany, tuple[Any, ...]]:
         async def answer(op: ReadMany) -> tuple[Outcome[Document | None], ...]:
-            told = await inner(op)
+            told: tuple[Outcome[Document | None], ...] = await inner(op)
             weight = sum(self._weight(one.value) for one in told if isinstance(one, Done))
             return await self._worker.run(weight, self._decode_each, op.scope, told)
 

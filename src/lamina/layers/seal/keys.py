@@ -6,9 +6,12 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from secrets import token_bytes
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
 from lamina.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIZE: Final = 32
 ID: Final = 8
@@ -51,7 +54,7 @@ def keys_of(given: object) -> tuple[Key, ...]:
     Raises:
         StackError: There is none, one is not 32 random bytes, or one is there twice.
     """
-    several = list(given) if isinstance(given, list | tuple) else [given]
+    several = list(cast("Sequence[object]", given)) if isinstance(given, list | tuple) else [given]
     if not several:
         msg = f"Seal: keys must not be empty; {_HOW}"
         raise StackError(msg)
@@ -63,13 +66,14 @@ def keys_of(given: object) -> tuple[Key, ...]:
 
 
 def _key(given: object, place: int) -> Key:
+    """Return one key; text, or the same few bytes again, would come by chance once in 2**45."""
     if isinstance(given, Key):
         return given
     secret = _decoded(given)
     if secret is None:
         msg = f"Seal: keys: number {place} is not one; {_HOW}"
         raise StackError(msg)
-    if len(set(secret)) < SIZE // 2:  # chance gives so few with a probability of 2**-60
+    if len(set(secret)) < SIZE // 2 or all(32 <= byte < 127 for byte in secret):
         msg = f"Seal: keys: number {place} is not random; {_HOW}"
         raise StackError(msg)
     return Key(secret)
@@ -80,7 +84,7 @@ def _decoded(given: object) -> bytes | None:
         return None
     try:
         data = given.encode() if isinstance(given, str) else given
-        secret = urlsafe_b64decode(data)
+        secret = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
     except (Error, ValueError):
         return None
     exact = urlsafe_b64encode(secret) in {data, data + b"="}  # nothing was skipped

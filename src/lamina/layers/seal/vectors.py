@@ -53,7 +53,7 @@ class SealedVectors(Coded[Sealer]):
     @codes(FetchMany)
     def fetch_many(self, inner: Handler[Any, Any]) -> Handler[FetchMany, tuple[Any, ...]]:
         async def answer(op: FetchMany) -> tuple[Outcome[Record | None], ...]:
-            told = await inner(op)
+            told: tuple[Outcome[Record | None], ...] = await inner(op)
             weight = sum(_weight(one.value) for one in told if isinstance(one, Done))
             return await self._worker.run(weight, self._open_each, op, told)
 
