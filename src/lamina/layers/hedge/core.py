@@ -175,20 +175,19 @@ class Load:
     def __init__(self, part: float | None) -> None:
         self.part = part
         self.calls = 0
-        self.credit = 0.0 if part == 0 else RESERVE
+        self.credit = math.inf if part is None else RESERVE if part else 0.0
 
     def earn(self) -> int:
         """Turn the calls since into credit; return how many there were."""
         calls, self.calls = self.calls, 0
-        if self.part is not None:
+        if self.part:
             self.credit = min(RESERVE, self.credit + calls * self.part)
         return calls
 
     def allows(self) -> bool:
         """Tell whether one hedge more fits."""
-        return self.part is None or self.credit >= 1
+        return self.credit >= 1
 
     def spend(self) -> None:
         """Note that a hedge is sent."""
-        if self.part is not None:
-            self.credit -= 1
+        self.credit -= 1
