@@ -24,6 +24,7 @@ from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
+from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
@@ -267,6 +268,23 @@ async def test_dl5_what_never_suspends_starts_no_timer() -> None:
     assert await store.get("0") == b"0"
     assert layer(store)._timed.timers._timer is None
     assert len(layer(store)._timed.timers) == 0
+
+
+@pytest.mark.parametrize(
+    "below",
+    [[Cache(60)], [Limit(1, queue=1)], [Retry(attempts=9)]],
+    ids=["cache", "limit", "retry"],
+)
+async def test_dl4_what_waits_outside_a_timeout_without_a_timer_ends_its_wait(
+    below: list[Layer],
+) -> None:
+    store = over(None, Deadline(2.0), *below, Timeout(60.0))
+
+    calls = [asyncio.ensure_future(outcome(store.get("90"))) for _ in range(2)]
+    await asyncio.sleep(1)
+    assert len(layer(store)._timed.timers) == 0
+
+    assert await asyncio.gather(*calls) == [("DeadlineExceeded", 2.0)] * 2
 
 
 @pytest.mark.parametrize("slot", ["quota", "fallback", "scope", "batch", "shadow", "readonly"])

@@ -49,8 +49,8 @@ class Trial:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.wrong += [f"a limit ended as {task!r}" for task in tasks if _failed(task)]
-        if len(self.timers):
-            self.wrong.append(f"{len(self.timers)} entries are left")
+        if len(self.timers) or self.timers._ended:
+            self.wrong.append(f"{len(self.timers)} entries are left, {self.timers._ended} counted")
         await asyncio.sleep(100)
         if self.timers._timer is not None:
             self.wrong.append("the timer goes on for nothing")
@@ -117,6 +117,7 @@ def test_each_limit_ends_its_own_task_at_its_own_time(*, last: bool) -> None:
         ("self.take_back() <= self.cancelling", "self.take_back() < self.cancelling"),
         ("        entry.task = None\n", ""),
         ("        self._timer = None\n        nearest", "        nearest"),
+        ("self._ended -= len(due)", "pass"),
     ],
     ids=str,
 )
@@ -156,7 +157,7 @@ async def test_a_hundred_thousand_that_ended_early_are_not_kept(
 
     assert most < 200
     held.end(long)
-    assert len(held) == 0
+    assert (len(held), held._ended) == (0, 0)
     held.stop()
 
 
@@ -185,8 +186,34 @@ async def test_living_limits_are_all_kept_while_others_end() -> None:
     assert len(held) < 2200
     for entry in living:
         held.end(entry)
-    assert len(held) == 0
+    assert (len(held), held._ended) == (0, 0)
     held.stop()
+
+
+async def test_what_is_left_after_others_were_swept_out_still_ends_in_time() -> None:
+    loop = asyncio.get_running_loop()
+    held = Timers()
+    rng = random.Random(7)
+    ended: list[tuple[float, float]] = []
+
+    async def one(when: float) -> None:
+        assert await limited(held, when, 1e9)
+        ended.append((when, loop.time()))
+
+    long = asyncio.ensure_future(one(1000.0))
+    await asyncio.sleep(0)
+    ends = [float(rng.randint(1, 900)) for _ in range(300)]
+    tasks: list[asyncio.Task[None]] = []
+    for when in ends:
+        tasks.append(asyncio.ensure_future(one(when)))
+        await asyncio.sleep(0)
+        early = [held.start(when / part) for part in (2, 3)]
+        for entry in early:
+            held.end(entry)
+
+    await asyncio.gather(*tasks, long)
+
+    assert ended == [(when, when) for when in sorted([*ends, 1000.0])]
 
 
 async def test_a_clock_that_jumps_ends_all_that_is_due_and_no_more() -> None:
