@@ -104,6 +104,7 @@ def test_c7_a_call_knows_its_deadline_attempt_and_what_it_was_told() -> None:
 
     assert (made.deadline, made.attempt, made.queued, made.parent) == (3.0, 1, 0.0, None)
     assert (made.degraded, made.late, made.served_by, made.age) == ([], [], {}, {})
+    assert made.hedge == 0
     made.degraded.append(BRIEF)
     made.queued += 1.5
     made.attempt += 1
