@@ -11,7 +11,7 @@ from mutants import mutant
 from lamina.layers.shadow import core
 
 TAGS = [("a",), ("a", "*"), ("b", "*")]
-READS = [("a",), ("*",)]
+READS = [("a",), ("*",), ("b", "b")]
 
 
 class World:
@@ -96,6 +96,7 @@ def test_a_read_is_racy_exactly_when_a_write_of_it_overlaps() -> None:
         ("                del self._writing[tag]", "                pass"),
         ("            if not watches:", "            if False:"),
         ("watches.discard(watch)", "watches.clear()"),
+        ("self._watches.get(tag, set())", "self._watches[tag]"),
         ("            self._writing[tag] -= 1", "            self._writing[tag] = 0"),
         ("self._watches.setdefault(tag, set()).add(made)", "self._watches[tag] = {made}"),
     ],
