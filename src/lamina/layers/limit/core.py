@@ -44,8 +44,8 @@ class Permits:
         return len(self._line)
 
     def take(self) -> bool:
-        """Take a permit if one is free and nobody waits for it."""
-        if self.running < self.at_once and not self._line:
+        """Take a permit if one is free; then nobody waits for it."""
+        if self.running < self.at_once:
             self.running += 1
             return True
         return False
