@@ -22,6 +22,7 @@ from lamina.errors import StorageError, Unavailable
 from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.deadline import Deadline
+from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.runtime import Runtime
@@ -37,12 +38,18 @@ PATIENCE: Final = 5.0
 
 
 def ours() -> list[Layer]:
-    """Return the layers that the layers' page advises for a store across a network."""
-    return [Deadline(PATIENCE), Retry(4), Breaker(break_cap=5.0), Timeout(1.0)]
+    """Return the layers for a store across a network."""
+    return [
+        Deadline(PATIENCE),
+        Retry(4),
+        Breaker(break_cap=5.0),
+        Limit(20, queue=20),
+        Timeout(1.0),
+    ]
 
 
 def naive() -> list[Layer]:
-    """Return what is often written by hand: retries with jitter, and a timeout."""
+    """Return what is often written by hand: retries with jitter, around a timeout."""
     return [Retry(4, budget=None), Timeout(1.0)]
 
 

@@ -14,6 +14,7 @@ from lamina.errors import StorageError, Unavailable
 from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.chaos import Chaos
+from lamina.layers.limit import Limit
 from lamina.layers.metrics import Metrics
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
@@ -26,7 +27,7 @@ CALLS = 10_000
 
 
 class Down(KeyValueBackend):
-    """Refuses each connection, and counts."""
+    """Answers ``hold`` never; refuses each other connection, and counts."""
 
     name = "down"
 
@@ -36,6 +37,8 @@ class Down(KeyValueBackend):
     @serves(Get)
     async def get(self, op: Get) -> bytes | None:
         self.arrived += 1
+        if op.key == "hold":
+            await asyncio.get_running_loop().create_future()
         msg = "down"
         raise Unavailable(msg)
 
@@ -50,6 +53,7 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
 async def _refusals(report: Report, progress: Progress, *, quick: bool) -> None:
     progress.begin("refusals")
     stacks: dict[str, list[Layer]] = {
+        "limit full: Limit": [Limit(1)],
         "circuit open: Breaker": [_open()],
         "circuit open: Metrics + Retry + Breaker + Timeout": [
             Metrics(),
@@ -61,12 +65,15 @@ async def _refusals(report: Report, progress: Progress, *, quick: bool) -> None:
     stores = {name: Stack(*layers).over(Down()) for name, layers in stacks.items()}
     for store in stores.values():
         await _refused(store)  # by the backend: the circuit opens
+    held = asyncio.ensure_future(stores["limit full: Limit"].get("hold"))
+    await asyncio.sleep(0)
     subjects: dict[str, Subject] = {
         "an answer, without layers": _caller(Stack().over(MemoryKeyValue())),
         "an error of the backend, without layers": _caller(Stack().over(Down())),
         **{name: _caller(store) for name, store in stores.items()},
     }
     timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
+    held.cancel()
     for name, each in timed.items():
         target = REFUSAL if name in stacks else None
         report.add("storms, a refusal", name, each.quiet, "us", target=target)
