@@ -445,6 +445,25 @@ async def test_a_fault_of_one_s_own_comes_out_itself_however_often() -> None:
     assert len(set(depths)) == 1
 
 
+async def test_a_fault_is_made_for_the_operation_that_is_hit() -> None:
+    store, _ = over(Chaos(1.0, fault=lambda op: Corrupt(repr(op))))
+
+    with pytest.raises(Corrupt, match="Get"):
+        await store.get("a")
+    with pytest.raises(Corrupt, match="Set"):
+        await store.set("a", b"1")
+
+
+async def test_functions_of_strategies_that_are_off_are_never_called() -> None:
+    called: list[object] = []
+    store, _ = over(Chaos(twice=1.0, answer=called.append, action=called.append, fault=raising))
+
+    await store.set("a", b"1")
+
+    assert called == []
+    assert told(store).raised == 0
+
+
 @pytest.mark.parametrize(
     "made", [None, "an error", Unavailable, asyncio.CancelledError(), KeyboardInterrupt()]
 )
