@@ -6,14 +6,18 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from lamina.backends.memory import MemoryKeyValue
-from lamina.domains.keyvalue import Get
-from lamina.errors import LimitReached, StorageError, Unavailable
+from lamina.domains.keyvalue import Get, Set
+from lamina.errors import LimitReached, StorageError, Throttled, Unavailable
+from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
 from lamina.layers.fallback import Fallback
+from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
@@ -24,11 +28,31 @@ from lamina.testing.faulty import Faulty
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from lamina.layer import Layer
+    from lamina.operation import Handler, Op, R
 
 
 def against(code: str, *layers: Layer) -> Stack:
     return Stack(*layers, allow={code: "to show the harm"})
+
+
+class Far(Layer):
+    """Where a server begins: a write that was sent arrives after its delay, cancelled or not."""
+
+    slot = "chaos"
+
+    def __init__(self, delays: list[float]) -> None:
+        self.delays = delays
+        self.asked: list[float] = []
+        self.held: dict[str, bytes] = {}
+
+    async def around(self, op: Op, inner: Handler[Op, R]) -> R:
+        loop = asyncio.get_running_loop()
+        self.asked.append(loop.time())
+        if isinstance(op, Set):
+            delay = self.delays.pop(0) if self.delays else 0.05
+            loop.call_later(delay, self.held.__setitem__, op.key, op.value)
+            await asyncio.sleep(delay)
+        return await inner(op)
 
 
 def hanging() -> ScriptedKeyValue:
@@ -91,6 +115,16 @@ async def test_e03_a_window_too_short_forgets_hangs_before_the_next_is_told() ->
     assert right.bound.layer(Breaker).status().opened > 0
 
 
+async def test_e04_hedges_due_after_the_deadline_are_never_sent() -> None:
+    slow, quick = hanging(), hanging()
+    wrong = against("E04", Deadline(1), Hedge(0.4, hedges=3)).over(slow)
+    right = Stack(Deadline(1), Hedge(0.25, hedges=3)).over(quick)
+    await end(wrong.get("a"))
+    await end(right.get("a"))
+
+    assert (len(slow.calls), len(quick.calls)) == (3, 4)
+
+
 async def test_e05_hits_of_a_cache_inside_a_breaker_hide_that_the_backend_is_down() -> None:
     breaker, cache = Breaker(min_calls=5), Cache(600, jitter=0)
     wrong = against("E05", breaker, cache).over(
@@ -120,6 +154,26 @@ async def test_e05_hits_of_a_cache_inside_a_limit_are_refused_for_want_of_places
         await asyncio.sleep(0.5)
         assert isinstance(await end(store.get("hot")), LimitReached) == refused
         await slow
+
+
+async def test_e05_hedges_outside_a_cache_wait_for_the_first_instead_of_asking() -> None:
+    hedge, cache = Hedge(0.1), Cache(600)
+    wrong = await slowest(against("E05", hedge, cache))
+    right = await slowest(Stack(cache, hedge))
+
+    assert (wrong, right) == (5.0, pytest.approx(0.15))
+
+
+async def slowest(stack: Stack) -> float:
+    """Return the seconds of a read whose first attempt takes 5 s, and the others 50 ms."""
+    seconds = iter([0.05, 0.05, 5.0])
+    backend = Faulty(MemoryKeyValue(), random.Random(1), latency=lambda rng: next(seconds, 0.05))
+    store = stack.over(backend)
+    await store.get("first")
+    await store.get("second")
+    began = asyncio.get_running_loop().time()
+    await store.get("a")
+    return asyncio.get_running_loop().time() - began
 
 
 async def test_e06_a_limit_outside_a_retry_is_held_by_calls_that_only_wait() -> None:
@@ -154,6 +208,43 @@ async def test_e07_a_fallback_inside_hides_failures_from_retry_and_breaker() -> 
     assert (len(backend.calls), state(wrong)) == (5, "closed")
     assert wrong.bound.layer(Retry).status().retried == 0
     assert (len(repeated.calls), state(right)) == (3, "open")
+
+
+async def test_e08_a_hedge_around_a_retry_asks_while_the_first_waits_as_it_was_told() -> None:
+    hedge, retry = Hedge(0.1), Retry(2, base=0)
+    assert await asked_at(against("E08", hedge, retry)) == pytest.approx([0.0, 0.1])
+    assert await asked_at(Stack(retry, hedge)) == pytest.approx([0.0, 2.0])
+
+
+async def asked_at(stack: Stack) -> list[float]:
+    """Return when a backend is asked twice that says at first: not for two seconds."""
+    backend = ScriptedKeyValue(ordered=True)
+    backend.expect(Get("before")).after(0.01).returns(b"1")
+    backend.expect(Get("a")).raises(Throttled("slower", retry_after=2.0))
+    backend.expect(Get("a")).returns(b"1").always()
+    far = Far([])
+    store = Stack(*stack.layers, far, allow=stack.allow).over(backend)
+    await store.get("before")
+    began = asyncio.get_running_loop().time()
+    await store.get("a")
+    return [time - began for time in far.asked[1:]]
+
+
+async def test_e10_of_two_writes_in_flight_the_loser_lands_on_a_later_one() -> None:
+    wrong = await left_after(against("E10", Hedge(0.1, ops=("Set",))))
+    right = await left_after(Stack(Hedge(0.1)))
+
+    assert (wrong, right) == (b"old", b"new")
+
+
+async def left_after(stack: Stack) -> bytes | None:
+    """Return what a far server holds in the end for one who writes "old", and then "new"."""
+    far = Far([0.05, 0.05, 5.0, 0.05])
+    store = Stack(*stack.layers, far, allow=stack.allow).over(MemoryKeyValue())
+    for value in (b"first", b"second", b"old", b"new"):
+        await store.set("a", value)
+    await asyncio.sleep(60)
+    return far.held["a"]
 
 
 async def test_e11_faults_outside_what_they_are_to_test_never_meet_it() -> None:

@@ -12,6 +12,7 @@ from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
 from lamina.layers.fallback import Fallback
+from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
 from lamina.layers.log import Log
 from lamina.layers.metrics import Metrics
@@ -95,6 +96,14 @@ class Draw:
             break_for=self.rng.choice([0.05, 1.0]),
         )
 
+    def hedge(self) -> Layer:
+        return Hedge(
+            self.rng.choice([0.02, 0.1, None]),
+            hedges=self.rng.randint(1, 2),
+            min_samples=self.rng.choice([1, 10]),
+            extra_load=self.rng.choice([0.0, 0.5, None]),
+        )
+
     def limit(self) -> Layer:
         return Limit(
             self.rng.randint(1, 3),
@@ -126,5 +135,5 @@ class Draw:
 
 MAKERS: Final = (
     *("metrics", "log", "deadline", "fallback", "shadow", "readonly", "cache", "squeeze", "seal"),
-    *("retry", "breaker", "limit", "timeout", "chaos"),
+    *("retry", "hedge", "breaker", "limit", "timeout", "chaos"),
 )
