@@ -267,7 +267,7 @@ def test_a_broken_quantile_is_caught(old: str, new: str) -> None:
 def passes(check: Any, module: Any) -> bool:
     try:
         return bool(check(module))
-    except (IndexError, ValueError):
+    except (IndexError, TypeError, ValueError):
         return False
 
 

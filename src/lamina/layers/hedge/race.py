@@ -51,6 +51,7 @@ class Race:
         self.legs = Legs(sender.hedges)
         self.made: list[Leg] = []
         self.due = math.inf
+        self.crowded = False
 
     async def run(self) -> Any:
         """Send the primary, and hedges as they fall due.
@@ -72,7 +73,7 @@ class Race:
         legs = self.legs
         try:
             while True:
-                if legs.hurry or self.now() >= self.due:
+                if legs.hurry or (legs.left and self.now() >= self.due):
                     self._send_next()
                 if legs.chosen is not None:
                     return self._outcome(self.made[legs.chosen])
@@ -82,7 +83,7 @@ class Race:
 
     async def _ended(self) -> Mapping[int, Verdict]:
         """Wait until legs end, or a hedge is due; tell how they ended."""
-        until = self.due
+        until = self.due if self.legs.left else math.inf
         if 0 not in self.legs.out:  # alone it would have ended: no wait of ours past the deadline
             until = min(until, ends())
         wait = None if until == math.inf else max(0.0, until - self.now())
@@ -98,30 +99,33 @@ class Race:
         return done
 
     def _send_next(self) -> None:
-        legs, sender = self.legs, self.sender
-        made = self.made[-1]
-        if not legs.hurry and self.now() < made.began + made.call.queued + self._delay():
-            self._set_due(made.call.queued)  # it had waited for a place meanwhile
+        """Send a hedge, unless it is put off or denied."""
+        legs, sender, last = self.legs, self.sender, self.made[-1]
+        due = last.began + last.call.queued + self._delay()
+        if not legs.hurry and self.now() < due:  # it had waited for a place meanwhile
+            self.due = due
         elif sender.is_reluctant():
+            self.crowded = True
+            self._put_off()
+        elif self.crowded and not legs.hurry:  # it may have its place only now
+            self.crowded = False
             self._put_off()
         elif sender.pay(self.op, legs.sent, self.kind):
             self._send()
         else:
             legs.deny()
-            self.due = math.inf
 
     def _put_off(self) -> None:
+        """Look again after another delay, if there is something to wait for."""
         if self.legs.hurry:
             self.legs.deny()
-        self.due = math.inf
-        if self.legs.left:
-            self.due = self.now() + max(self._delay(), self.sender.floor)
+        self.due = self.now() + max(self._delay(), self.sender.floor)
 
     def _send(self) -> None:
         leg = self._leg()
         name = f"hedge {leg.number}" if leg.number else "primary"
         leg.task = self.sender.runtime.spawn(self._play(leg), name, call=leg.call, inherits=True)
-        self._set_due(0.0)
+        self.due = leg.began + self._delay()
 
     def _leg(self) -> Leg:
         call = Call()  # no child: what a loser tells is not the caller's
@@ -133,11 +137,6 @@ class Race:
             call.hedge = leg.number
         self.made.append(leg)
         return leg
-
-    def _set_due(self, queued: float) -> None:
-        self.due = math.inf
-        if self.legs.left:
-            self.due = self.made[-1].began + queued + self._delay()
 
     def _delay(self) -> float:
         delay = self.kind.delay()
