@@ -24,7 +24,9 @@ from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
+from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
+from lamina.layers.rate import Throttle
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
@@ -272,8 +274,15 @@ async def test_dl5_what_never_suspends_starts_no_timer() -> None:
 
 @pytest.mark.parametrize(
     "below",
-    [[Cache(60)], [Limit(1, queue=1)], [Retry(attempts=9)]],
-    ids=["cache", "limit", "retry"],
+    [
+        [Cache(60)],
+        [Limit(1, queue=1)],
+        [Retry(attempts=9)],
+        [Throttle(1, per=0.5, burst=1, queue=1)],
+        [Hedge(0.5, extra_load=None)],
+        [Retry(attempts=9), Hedge(0.5, extra_load=None), Breaker(window=200), Limit(3, queue=1)],
+    ],
+    ids=["cache", "limit", "retry", "throttle", "hedge", "many"],
 )
 async def test_dl4_what_waits_outside_a_timeout_without_a_timer_ends_its_wait(
     below: list[Layer],
