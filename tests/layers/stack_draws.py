@@ -16,8 +16,10 @@ from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
 from lamina.layers.log import Log
 from lamina.layers.metrics import Metrics
+from lamina.layers.rate import Quota, Throttle
 from lamina.layers.readonly import ReadOnly
 from lamina.layers.retry import Retry
+from lamina.layers.scope import Scope
 from lamina.layers.seal import Seal
 from lamina.layers.shadow import Shadow
 from lamina.layers.squeeze import Squeeze
@@ -104,6 +106,15 @@ class Draw:
             extra_load=self.rng.choice([0.0, 0.5, None]),
         )
 
+    def throttle(self) -> Layer:
+        return Throttle(1000, queue=self.rng.choice([0, 5]), wait=self.rng.choice([None, 0.1]))
+
+    def quota(self) -> Layer:
+        return Quota(1000, queue=self.rng.choice([0, 5]), wait=self.rng.choice([None, 0.1]))
+
+    def scope(self) -> Layer:
+        return Scope(strict=False, rate=self.rng.choice([None, 100.0]))
+
     def limit(self) -> Layer:
         return Limit(
             self.rng.randint(1, 3),
@@ -135,5 +146,5 @@ class Draw:
 
 MAKERS: Final = (
     *("metrics", "log", "deadline", "fallback", "shadow", "readonly", "cache", "squeeze", "seal"),
-    *("retry", "hedge", "breaker", "limit", "timeout", "chaos"),
+    *("quota", "scope", "throttle", "retry", "hedge", "breaker", "limit", "timeout", "chaos"),
 )
