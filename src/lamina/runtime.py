@@ -42,6 +42,7 @@ class Runtime:
         self.now: Callable[[], float] = _now
         self.wall: Callable[[], float] = _wall
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._stuck: set[asyncio.Task[Any]] = set()
         self._kept: list[object] = []
 
     def keep(self, state: object) -> None:
@@ -113,15 +114,17 @@ class Runtime:
     async def stop(self) -> None:
         """Cancel the tasks and wait for their end, at most the grace time; log what stays."""
         self.stopped = True
-        left = set(self._tasks)
+        left = self._tasks - self._stuck
         for task in left:
             task.cancel()
         if left:
             _, stuck = await asyncio.wait(left, timeout=self.grace)
+            self._stuck |= stuck
             self.abandon(stuck)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._stuck.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed += 1
             _log.debug("task %s failed: %s", task.get_name(), type(error).__name__)

@@ -65,6 +65,22 @@ async def test_starts_a_task_in_a_clean_context() -> None:
         assert await runtime.spawn(look(), "look", call=given) == (given, "")
 
 
+async def test_a_task_that_inherits_has_the_caller_s_context_and_the_call_given() -> None:
+    async def look() -> tuple[Call | None, str]:
+        found = current.get(), OTHER.get()
+        OTHER.set("the task's")
+        return found
+
+    runtime = bound()
+    OTHER.set("the caller's")
+    given = Call()
+    async with call(deadline=1.0) as own:
+        task = runtime.spawn(look(), "look", call=given, inherits=True)
+        assert await task == (given, "the caller's")
+        assert current.get() is own
+    assert OTHER.get() == "the caller's"
+
+
 async def test_counts_and_keeps_tasks() -> None:
     async def fail() -> None:
         msg = "down"
@@ -98,6 +114,54 @@ async def test_drains_within_its_grace_and_cancels_the_rest() -> None:
     assert short.result() == "done"
     assert long.cancelled()
     await runtime.drain()
+
+
+async def test_tasks_left_behind_are_logged_counted_and_waited_for_by_closing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(3)
+            raise Unavailable
+
+    runtime = bound()
+    task = runtime.spawn(slow(), "slow")
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.sleep(1)
+
+    runtime.abandon([task])
+
+    assert runtime.abandoned == 1
+    assert caplog.messages == ["task slow was cancelled and does not end"]
+    await runtime.drain()
+    assert runtime.now() == pytest.approx(4.0)
+    assert runtime.failed == 1
+
+
+async def test_stopping_waits_no_longer_than_the_grace_and_only_once_for_each() -> None:
+    let_go = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+
+    runtime = bound()
+    task = runtime.spawn(stubborn(), "stubborn")
+    await asyncio.sleep(0)
+
+    await runtime.stop()
+    await runtime.stop()
+
+    assert runtime.now() == pytest.approx(5.0)
+    assert (runtime.abandoned, runtime.stopped) == (1, True)
+    let_go.set()
+    await task
 
 
 def test_drain_leaves_nothing_when_it_is_cancelled() -> None:
