@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,7 +31,7 @@ from lamina.layers.rate import Throttle
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
-from lamina.testing.clock import explore
+from lamina.testing.clock import explore, run
 from lamina.testing.scripted import ScriptedKeyValue
 from lamina.testing.sweep import sweep
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from lamina.operation import Handler, Op, R
+
+CLEANUP = 1.5
 
 
 class Sleeper(KeyValueBackend):
@@ -475,6 +478,45 @@ def test_c5_is_cancellable_at_each_suspension(layers: str) -> None:
             await outcome(store.get("0.5"))
 
     assert sweep(scenario).points >= 3
+
+
+def test_c5_whatever_ends_a_call_it_is_told_once_and_nothing_is_left() -> None:
+    ended: dict[str, int] = {}
+
+    async def one(rng: random.Random, store: KeyValue, limits: list[float]) -> None:
+        task = asyncio.ensure_future(store.get(str(rng.choice([0, 0.5, 1.5, 60]))))
+        cancelled = rng.choice([0.0, 0.25, 1.0, 2.0, 2.5, 3.0, 99.0])
+        told: list[bool] = []
+        timer = asyncio.get_running_loop().call_later(cancelled, lambda: told.append(task.cancel()))
+        began = now()
+        await asyncio.wait([task])
+        timer.cancel()
+        name = "cancelled" if task.cancelled() else type(task.exception()).__name__
+        ended[name] = ended.get(name, 0) + 1
+        assert task.cancelling() == any(told)
+        if any(told):
+            assert name in {"cancelled", "NoneType"}
+        else:
+            assert name in {"DeadlineExceeded", "TimedOut", "NoneType"}
+        assert now() - began <= limits[0] + 1.0 + CLEANUP
+
+    async def scenario(seed: int) -> None:
+        rng = random.Random(seed)
+
+        async def clean_up() -> bytes | None:
+            await asyncio.sleep(rng.choice([0.0, 0.25, CLEANUP]))
+            return rng.choice([None, None, b"late"])
+
+        waits = [Waits(rng.choice([0.0, 0.5]))] if rng.random() < 0.5 else []
+        limits = [rng.choice([1.0, 2.0]), rng.choice([0.5, 1.0, 2.0])]
+        store = over(Sleeper(clean_up), Deadline(limits[0]), *waits, Timeout(limits[1]))
+        await asyncio.gather(*(one(rng, store, limits) for _ in range(20)))
+        assert len(layer(store)._timed.timers) == len(layer(store, Timeout)._timers) == 0
+
+    for seed in range(100):
+        run(scenario(seed), seed=seed)
+
+    assert min(ended.values()) > 50, ended
 
 
 @pytest.mark.parametrize(
