@@ -22,6 +22,8 @@ from lamina.layers.breaker import Breaker
 from lamina.layers.breaker.core import Circuit, State, Verdict
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
+from lamina.layers.cache.core import OVERHEAD, Bounds, Core, Fill
+from lamina.layers.cache.sizes import weigh
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
@@ -251,11 +253,13 @@ def test_what_failed_without_a_name_has_none() -> None:
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 3, 7])
-@pytest.mark.parametrize("begins", [-20, 0, 3])
-def test_a_window_holds_exactly_the_calls_of_its_last_buckets(buckets: int, begins: int) -> None:
+@pytest.mark.parametrize(("begins", "width"), [(-20, 1.0), (0, 0.5), (3, 1.0)])
+def test_a_window_holds_exactly_the_calls_of_its_last_buckets(
+    buckets: int, begins: int, width: float
+) -> None:
     """Against a list of all calls, also on a clock that begins below zero."""
     rng = random.Random(buckets)
-    window = Window(float(buckets), buckets)
+    window = Window(buckets * width, buckets)
     calls: list[tuple[int, bool, bool]] = []
     now = float(begins)
     for _ in range(300):
@@ -266,9 +270,54 @@ def test_a_window_holds_exactly_the_calls_of_its_last_buckets(buckets: int, begi
         window.calls += 1
         window.failures += failed
         window.slow += slow
-        calls.append((math.floor(now), failed, slow))
-        kept = [one for one in calls if one[0] > math.floor(now) - buckets]
+        bucket = math.floor(now / width)
+        calls.append((bucket, failed, slow))
+        kept = [one for one in calls if one[0] > bucket - buckets]
         assert window.calls == len(kept)
         assert window.failures == sum(failed for _, failed, _ in kept)
         assert window.slow == sum(slow for _, _, slow in kept)
-        assert window.ends == math.floor(now) + 1
+        assert window.ends == (bucket + 1) * width
+
+
+def cache(**bounds: Any) -> Core:
+    settings = {"ttl": 10.0, "max_entries": 10, "max_bytes": 10**6, "jitter": 0.0, "doubt": 1.0}
+    return Core(Bounds(**{**settings, "negative_ttl": 1.0, **bounds}), lambda: 0.0)
+
+
+def keep(core: Core, key: str, answer: object, op: object = Get) -> bool:
+    """Fill one answer; tell whether it is held."""
+    marks = core.marks.take((key,), 0.0)
+    assert marks is not None
+    table = core.table(op)
+    core.keep(Fill(table, key, marks), answer, None, 0.0, 0.0)
+    return key in table.entries
+
+
+def test_a_cache_has_a_table_for_each_type_of_operation() -> None:
+    core = cache()
+    assert core.table(Get) is core.table(Get)
+    assert core.table(Get) is not core.table(Append)
+
+
+def test_a_cache_counts_what_it_stores_and_what_that_weighs() -> None:
+    core = cache()
+    assert keep(core, "key", b"x" * 100)
+    one = core.stats().bytes
+    assert one == OVERHEAD + weigh(b"x" * 100) + weigh("key")
+    assert keep(core, "longer key", b"")
+    told = core.stats()
+    assert (told.stored, told.size, told.evicted) == (2, 2, 0)
+    assert told.bytes == one + OVERHEAD + weigh(b"") + weigh("longer key")
+
+
+def test_a_cache_counts_who_waited_for_another() -> None:
+    core = cache()
+    core.counts.coalesced += 3
+    assert (core.stats().coalesced, core.stats().hits, core.stats().misses) == (3, 0, 0)
+
+
+def test_an_answer_of_the_share_of_all_room_is_kept_and_no_larger_one() -> None:
+    weight = weigh(b"x" * 5000) + weigh("k")
+    assert keep(cache(max_bytes=64 * weight), "k", b"x" * 5000)
+    assert keep(cache(max_bytes=64 * weight + 63), "k", b"x" * 5000)
+    assert not keep(cache(max_bytes=64 * weight - 1), "k", b"x" * 5000)
