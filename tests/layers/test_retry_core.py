@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutants import mutant
 
 from lamina.errors import Throttled, Unavailable
-from lamina.layers.retry.core import EXTRA, Policy
+from lamina.layers.retry import core
+from lamina.layers.retry.core import EXTRA, JITTERS, Policy
 
 POLICY = Policy(attempts=3, base=0.05, cap=20.0, throttled_base=1.0, patient=False)
 
@@ -29,3 +36,74 @@ def test_rt2_a_delay_lies_within_its_formula(
     assert own <= delay <= own + EXTRA
     assert asked is None or delay >= min(asked, own + EXTRA)
     assert asked is not None or delay == own
+
+
+def spread(jitter: str, module: Any = core, **options: float) -> Any:
+    return module.Policy(**dataclasses.asdict(POLICY) | {"jitter": jitter, **options})
+
+
+@given(retry=st.integers(0, 2000), chance=st.floats(0, 1))
+def test_rt2_equal_jitter_lies_in_the_upper_half(retry: int, chance: float) -> None:
+    longest = min(0.05 * 2.0 ** min(retry, 100), 20.0)
+
+    assert longest / 2 <= spread("equal").delay(Unavailable(), retry, chance) <= longest
+
+
+@given(retry=st.integers(0, 30), chance=st.floats(0, 1), before=st.floats(0, 1))
+def test_rt2_decorrelated_jitter_follows_its_formula(
+    retry: int, chance: float, before: float
+) -> None:
+    def curve(place: float) -> float:
+        return 2.0**place * math.tanh(math.sqrt(4 * place))
+
+    delay = spread("decorrelated", cap=1e12).delay(Unavailable(), retry, chance, before)
+
+    reached = curve(retry - 1 + before) if retry else 0.0
+    piece = (curve(retry + chance) - reached) * 0.05 / 1.4
+    assert delay == pytest.approx(max(piece, 0.0), rel=1e-9, abs=1e-9)
+
+
+def wrong_at_the_edges(module: Any) -> list[str]:
+    """Return every wait at a steep or empty place that is no number from 0 to the cap."""
+    wrong: list[str] = []
+    for jitter in JITTERS:
+        for base in (0.0, 5e-324, 0.05, 20.0):
+            policy = spread(jitter, module, base=base)
+            for retry in (0, 1, 999, 1000, 1001, 1023, 1024, 1100, 10**9):
+                for chance in (0.0, 0.5, 1.0):
+                    for before in (0.0, 1.0):
+                        wait = policy.delay(Unavailable(), retry, chance, before)
+                        if not 0 <= wait <= 20.0:
+                            wrong.append(f"{jitter} {base} {retry} {chance} {before}: {wait}")
+                if retry > 999 and base > 1e-9 and policy.delay(Unavailable(), retry, 1.0) != 20.0:
+                    wrong.append(f"{jitter} {base} {retry} is below the cap")
+    return wrong
+
+
+def test_rt2_no_wait_is_negative_above_the_cap_or_no_number_at_attempt_1100() -> None:
+    assert wrong_at_the_edges(core) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("if retry >= _STEEPEST:", "if False:"),
+        (" * base, self.cap)", " * base, 1e9)"),
+    ],
+    ids=["steep", "cap"],
+)
+def test_a_broken_wait_is_caught(old: str, new: str) -> None:
+    try:
+        wrong = wrong_at_the_edges(mutant(core, old, new))
+    except OverflowError:
+        return
+    assert wrong != []
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+def test_no_call_waits_longer_than_the_plan_tells(jitter: str) -> None:
+    policy = spread(jitter)
+    for chances in ((0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5)):
+        first = policy.delay(Throttled(retry_after=1e6), 0, chances[0])
+        second = policy.delay(Throttled(retry_after=1e6), 1, chances[1], chances[0])
+        assert first + second <= policy.waits() + 1e-9

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from asyncio import CancelledError
 from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
@@ -17,6 +18,7 @@ from aiobreaker import CircuitBreaker, CircuitBreakerError, CircuitBreakerState
 from aiobreaker.storage.base import CircuitBreakerStorage
 
 from lamina.errors import CircuitOpen
+from lamina.hooks import Hook
 from lamina.layers.breaker.core import State
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ _STATES: Final = {
     State.FORCED_OPEN: CircuitBreakerState.OPEN,
     State.HALF_OPEN: CircuitBreakerState.HALF_OPEN,
 }
+
+_BY_HAND: Final = (State.FORCED_OPEN, State.DISABLED)
 
 
 class _Refusal(CircuitBreakerError):  # type: ignore[misc]  # aiobreaker ships no types
@@ -147,15 +151,25 @@ class Shown(CircuitBreaker):  # type: ignore[misc]  # aiobreaker ships no types
     call_async = call
 
     def _go(self, state: State) -> None:
-        self._circuit.go(state, self._now())
-        self._tell()
+        if self._circuit.state not in _BY_HAND:  # what an operator set wins until reset
+            self._circuit.go(state, self._now())
+            self._tell()
 
 
 @final
 class Listeners:
-    """Tells aiobreaker's listeners what happens, in order; one that raises changes nothing."""
+    """Tells *on_change* and aiobreaker's listeners what happens, in order.
 
-    def __init__(self, listeners: Sequence[Any]) -> None:
+    One that raises changes nothing.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Any],
+        on_change: Callable[[State, State], object] | None = None,
+    ) -> None:
+        self.are_there = bool(listeners or on_change)
+        self._on_change = None if on_change is None else Hook(on_change, "Breaker", "on_change")
         self.raised = 0
         self.listeners = tuple(listeners)
         self._pending: deque[tuple[str, tuple[Any, ...]]] = deque()
@@ -167,7 +181,9 @@ class Listeners:
         self.breaker = Shown(circuit, self, name, now)
 
     def changed(self, before: State, after: State) -> None:
-        """Note a transition, if it is one in aiobreaker's eyes."""
+        """Note a transition; aiobreaker's listeners hear of it if it is one in their eyes."""
+        if self._on_change is not None and before is not after:
+            self._pending.append(("", (before, after)))
         if self.listeners and _STATES[before] is not _STATES[after]:
             shown = self.breaker.shown
             self._pending.append(("state_change", (shown(before), shown(after))))
@@ -184,6 +200,9 @@ class Listeners:
         try:
             while self._pending:
                 event, values = self._pending.popleft()
+                if not event and self._on_change is not None:
+                    self._on_change(None, *values)
+                    continue
                 for listener in self.listeners:
                     self._tell_one(listener, event, values)
         finally:
@@ -192,7 +211,10 @@ class Listeners:
     def _tell_one(self, listener: Any, event: str, values: tuple[Any, ...]) -> None:
         try:
             getattr(listener, event)(self.breaker, *values)
-        except Exception as error:  # a listener never changes the outcome of a call
+        except (
+            Exception,
+            CancelledError,
+        ) as error:  # its own: a listener never changes the outcome of a call
             self.raised += 1
             if id(listener) not in self._logged:
                 self._logged.add(id(listener))

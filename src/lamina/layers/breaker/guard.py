@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, final
 
 from lamina.context import Call, current
 from lamina.layers.breaker.core import Circuit, Settings, State, Verdict
-from lamina.layers.breaker.verdict import of_error
+from lamina.layers.breaker.verdict import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from lamina.errors import CircuitOpen
+    from lamina.layers.breaker.adapter import Listeners
     from lamina.layers.breaker.core import Permit
+    from lamina.layers.breaker.layer import Breaker
     from lamina.layers.breaker.verdict import Judged
     from lamina.operation import Handler, Operation
     from lamina.runtime import Runtime
     from lamina.site import Site
+
+    Watched: TypeAlias = tuple[Circuit, Listeners]
 
 
 @final
 class Guard:
     """A circuit with what stands around it: time, listeners, the error that refuses."""
 
-    def __init__(
-        self, settings: Settings, listeners: Sequence[Any], name: str, runtime: Runtime
-    ) -> None:
-        from lamina.layers.breaker.adapter import Listeners, OpenCircuit
+    def __init__(self, state: Watched, judge: Judge, runtime: Runtime) -> None:
+        from lamina.layers.breaker.adapter import OpenCircuit
 
         self.runtime = runtime
-        self.listeners = Listeners(listeners)
-        self.circuit = Circuit(settings, runtime.rng.random, self.listeners.changed)
-        self.listeners.show(self.circuit, name, self._now)
-        self._listened = bool(self.listeners.listeners)
-        self._slow = settings.slow or 0.0
+        self.judge = judge
+        self.circuit, self.listeners = state
+        self._listened = self.listeners.are_there
+        self._slow = self.circuit.settings.slow or 0.0
         self._refusal: Callable[..., CircuitOpen] = OpenCircuit
 
     @classmethod
-    def at(
-        cls, site: Site, settings: Settings, listeners: Sequence[Any], shared: str | None
-    ) -> Self:
-        """Make the guard of one layer, or take the one that has the name *shared*."""
-        if shared is None:
-            return cls(settings, listeners, site.backend, site.runtime)
-        return site.shared(
-            "breaker",
-            shared,
-            (settings, tuple(listeners)),
-            lambda: cls(settings, listeners, shared, site.runtime),
-        )
+    def at(cls, site: Site, settings: Settings, layer: Breaker) -> Self:
+        """Make the guard of *layer*; its circuit may be one that has a name."""
+        listeners, hook = layer.listeners, layer.on_change
+        judge = Judge(layer.classify, count_throttled=layer.count_throttled)
+        name = layer.shared
+        if name is None:
+            state = _watched(settings, listeners, hook, site.backend, site.runtime)
+        else:
+            state = site.shared(
+                "breaker",
+                name,
+                (settings, listeners, hook, layer.classify, layer.count_throttled),
+                lambda: _watched(settings, listeners, hook, name, site.runtime),
+            )
+        site.common.reluctant.append(lambda: state[0].free is None)
+        return cls(state, judge, site.runtime)
 
     async def watch(
         self, op: Operation[Any], inner: Handler[Any, Any], judge: Callable[[Any], Judged]
@@ -70,7 +75,7 @@ class Guard:
             verdict, failure = judge(answer)
             return answer
         except Exception as error:
-            verdict, failure = of_error(error), error
+            verdict, failure = self.judge.of_error(error), error
             raise
         finally:
             now = self.runtime.now()
@@ -127,8 +132,20 @@ class Guard:
                 self.listeners.note("success")
             self.listeners.tell()
 
-    def _now(self) -> float:
-        return self.runtime.now()
+
+def _watched(
+    settings: Settings,
+    listeners: Sequence[Any],
+    on_change: Callable[[State, State], object] | None,
+    name: str,
+    runtime: Runtime,
+) -> Watched:
+    from lamina.layers.breaker.adapter import Listeners
+
+    told = Listeners(listeners, on_change)
+    circuit = Circuit(settings, runtime.rng.random, told.changed)
+    told.show(circuit, name, lambda: runtime.now())  # noqa: PLW0108  # a loop's, once there is one
+    return circuit, told
 
 
 @final
@@ -137,12 +154,14 @@ class _Stopwatch:
 
     def __init__(self, runtime: Runtime) -> None:
         self._before = current.get()
-        self._call = self._before or Call()
+        self._call = (self._before or Call()).child()  # its own: others may share the caller's
         current.set(self._call)
-        self._queued = self._call.queued
         self._began = runtime.now()
 
     def stop(self, now: float) -> float:
         """Return the seconds."""
+        queued = self._call.queued
         current.set(self._before)
-        return now - self._began - (self._call.queued - self._queued)
+        if queued and self._before is not None:
+            self._before.queued += queued  # for who measures outside
+        return now - self._began - queued

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.layer import Layer
 from lamina.layers.breaker.core import CircuitStatus, State
 from lamina.layers.breaker.guard import Guard
 from lamina.layers.breaker.options import check_listeners, settings_of
-from lamina.layers.breaker.verdict import of_answer, of_error, of_outcomes
 from lamina.operation import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lamina.layers.breaker.core import Verdict
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
@@ -28,15 +29,16 @@ class Breaker(Layer):
     same rates decide. One that hangs for *lease* seconds (default: *break_for*) gives way.
 
     A failure is ``Unavailable`` or ``TimedOut``, in a batch one such item; any other answer is a
-    success. Throttling, refusals by layers, the caller's deadline and cancellation count neither
-    way: a cancelled probe gives its place back. Waiting for a place in ``Limit`` is not slow.
+    success. Refusals by layers, the caller's deadline, cancellation and throttling (unless
+    *count_throttled*) count neither way: a cancelled probe gives its place back. *classify* may
+    judge an error otherwise. Waiting for a place in ``Limit`` or ``Throttle`` is not slow.
 
-    *listeners* are aiobreaker's, told inline; what they raise is logged once. Stacks that name
-    the same *shared* circuit use it together. Defaults follow Polly, the rate resilience4j.
+    *on_change* is told each transition, *listeners* what aiobreaker tells. Stacks of one loop that
+    name the same *shared* circuit use it together. Defaults follow Polly, the rate resilience4j.
 
     Raises:
-        CircuitOpen: Also an ``aiobreaker.CircuitBreakerError``. Nothing was sent; *retry_after*
-            says when a probe may pass. The call that opens the circuit raises its own error.
+        CircuitOpen: Also an ``aiobreaker.CircuitBreakerError``; *retry_after* says when a probe
+            may pass. Nothing was sent. The call that opens the circuit raises its own error.
     """
 
     slot = "breaker"
@@ -56,7 +58,10 @@ class Breaker(Layer):
         probes: int = 3,
         probes_at_once: int = 1,
         lease: float | None = None,
+        classify: Callable[[Exception], Verdict | None] | None = None,
+        count_throttled: bool = False,
         listeners: Iterable[Any] = (),
+        on_change: Callable[[State, State], object] | None = None,
         shared: str | None = None,
     ) -> None:
         self.failure_rate = failure_rate
@@ -71,33 +76,37 @@ class Breaker(Layer):
         self.probes = probes
         self.probes_at_once = probes_at_once
         self.lease = lease
+        self.classify = classify
+        self.count_throttled = count_throttled
         self.listeners = check_listeners(listeners)
+        self.on_change = on_change
         self.shared = shared
         settings_of(self)
 
     def setup(self, site: Site) -> None:
-        self._guard = Guard.at(site, settings_of(self), self.listeners, self.shared)
-        self._circuit = self._guard.circuit
+        self._guard = Guard.at(site, settings_of(self), self)
+        self._circuit, self._judge = self._guard.circuit, self._guard.judge
         self._runtime = site.runtime
 
     async def around(self, op: Op, inner: Handler[Op, R]) -> R:
         permit = self._circuit.free
         if permit is None:
-            return cast("R", await self._guard.watch(op, inner, of_answer))
+            return cast("R", await self._guard.watch(op, inner, self._judge.of_answer))
         try:
             answer = await inner(op)
         except Exception as error:
             now, cause = self._runtime.now(), type(error).__name__
-            self._circuit.settle(permit, of_error(error), now, cause=cause)
+            self._circuit.settle(permit, self._judge.of_error(error), now, cause=cause)
             raise
         self._circuit.succeed(permit, self._runtime.now())
         return answer
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        batch = issubclass(op, Batch)
-        if not (batch or self.listeners or self.slow):
-            return super().bind(op, inner, site)
-        return self._guard.watched(inner, of_outcomes if batch else of_answer)
+        if issubclass(op, Batch):
+            return self._guard.watched(inner, self._judge.of_outcomes)
+        if self.listeners or self.on_change or self.slow:
+            return self._guard.watched(inner, self._judge.of_answer)
+        return super().bind(op, inner, site)
 
     def status(self) -> CircuitStatus:
         """Describe the circuit as it is now."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import StackError
 from lamina.layers.breaker.core import Settings
-from lamina.options import check_name, check_number, check_order, check_whole
+from lamina.options import (
+    check_flag,
+    check_hook,
+    check_name,
+    check_number,
+    check_order,
+    check_whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +41,9 @@ def settings_of(layer: object) -> Settings:
     check_number(layer, "jitter", least=0, most=1)
     check_order(layer, "break_for", "break_cap")
     check_order(layer, "probes_at_once", "probes")
+    check_hook(layer, "classify")
+    check_flag(layer, "count_throttled")
+    check_hook(layer, "on_change")
     check_name(layer, "shared")
     given = {field.name: getattr(layer, field.name) for field in fields(Settings)}
     if given["lease"] is None:
@@ -44,7 +55,7 @@ def check_listeners(listeners: Iterable[Any]) -> tuple[Any, ...]:
     """Return the listeners as a tuple.
 
     Raises:
-        StackError: One lacks a method of ``aiobreaker.CircuitBreakerListener``.
+        StackError: One lacks a method of ``aiobreaker.CircuitBreakerListener``, or it is async.
     """
     try:
         found = tuple(listeners)
@@ -53,7 +64,11 @@ def check_listeners(listeners: Iterable[Any]) -> tuple[Any, ...]:
         raise StackError(msg) from error
     for listener in found:
         for event in _EVENTS:
-            if isinstance(listener, type) or not callable(getattr(listener, event, None)):
+            method = getattr(listener, event, None)
+            if isinstance(listener, type) or not callable(method):
                 msg = f"Breaker: each of listeners must have {', '.join(_EVENTS)}, got {listener!r}"
+                raise StackError(msg)
+            if inspect.iscoroutinefunction(method):
+                msg = f"Breaker: each of listeners is called, not awaited: {event} is async"
                 raise StackError(msg)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 from lamina.errors import (
     AuthError,
@@ -18,11 +18,12 @@ from lamina.errors import (
     Unavailable,
     Unsupported,
 )
+from lamina.hooks import Hook
 from lamina.layers.breaker.core import Verdict
 from lamina.values import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lamina.values import Outcome
 
@@ -31,18 +32,58 @@ Judged: TypeAlias = tuple[Verdict, Exception | None]
 
 _FAILURE: Final = (Unavailable, TimedOut)
 _SUCCESS: Final = (Conflict, Invalid, AuthError, Corrupt)
-_NONE: Final = (Rejected, DeadlineExceeded, Unsupported, Throttled)
+_NONE: Final = (Rejected, DeadlineExceeded, Unsupported)
 
 
-def of_error(error: Exception) -> Verdict:
-    """Judge a failed call.
+@final
+class Judge:
+    """Judges what calls raise and batches tell.
 
-    Throttling tells nothing: the backend is well, and the retry budget slows us down. Of errors
-    that are not ours only ``ConnectionError`` and ``TimeoutError`` are failures of the backend;
-    the rest, defects for the most part, tell nothing.
+    *classify* is asked first, of each error; what is no ``Verdict``, or raised, leaves it to the
+    rule. By the rule throttling tells nothing, unless *count_throttled*: the backend is well, and
+    the retry budget slows us down. Of errors that are not ours only ``ConnectionError`` and
+    ``TimeoutError`` are failures of the backend; the rest, defects for the most part, tell
+    nothing.
     """
-    if isinstance(error, BatchFailed):
-        return of_outcomes(error.outcomes)[0]
+
+    def __init__(
+        self,
+        classify: Callable[[Exception], Verdict | None] | None = None,
+        *,
+        count_throttled: bool = False,
+    ) -> None:
+        self._classify = None if classify is None else Hook(classify, "Breaker", "classify")
+        self._throttled = Verdict.FAILURE if count_throttled else Verdict.NONE
+
+    def of_error(self, error: Exception) -> Verdict:
+        """Judge a failed call."""
+        if isinstance(error, BatchFailed):
+            return self.of_outcomes(error.outcomes)[0]
+        if self._classify is not None:
+            told = self._classify(None, error)
+            if isinstance(told, Verdict):
+                return told
+        if isinstance(error, Throttled):
+            return self._throttled
+        return _of_kind(error)
+
+    def of_outcomes(self, outcomes: Sequence[Outcome[Any]]) -> Judged:
+        """Judge a batch: one failure makes it one; it tells nothing if no item does."""
+        failed = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+        verdicts = list(map(self.of_error, failed))
+        if Verdict.FAILURE in verdicts:
+            return Verdict.FAILURE, failed[verdicts.index(Verdict.FAILURE)]
+        if Verdict.SUCCESS in verdicts or len(failed) < len(outcomes) or not outcomes:
+            return Verdict.SUCCESS, None
+        return Verdict.NONE, None
+
+    def of_answer(self, answer: object) -> Judged:
+        """Judge an answer: whatever it is, the backend gave one."""
+        del answer
+        return Verdict.SUCCESS, None
+
+
+def _of_kind(error: Exception) -> Verdict:
     if not isinstance(error, StorageError):
         unreachable = isinstance(error, ConnectionError | TimeoutError)
         return Verdict.FAILURE if unreachable else Verdict.NONE
@@ -55,19 +96,6 @@ def of_error(error: Exception) -> Verdict:
     return Verdict.FAILURE if error.transient else Verdict.SUCCESS
 
 
-def of_outcomes(outcomes: Sequence[Outcome[Any]]) -> Judged:
-    """Judge a batch: one failure makes it one; it tells nothing if no item does."""
-    failed = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
-    verdicts = {of_error(error) for error in failed}
-    if Verdict.FAILURE in verdicts:
-        worst = next(error for error in failed if of_error(error) is Verdict.FAILURE)
-        return Verdict.FAILURE, worst
-    if Verdict.SUCCESS in verdicts or len(failed) < len(outcomes) or not outcomes:
-        return Verdict.SUCCESS, None
-    return Verdict.NONE, None
-
-
-def of_answer(answer: object) -> Judged:
-    """Judge an answer: whatever it is, the backend gave one."""
-    del answer
-    return Verdict.SUCCESS, None
+_plain: Final = Judge()
+of_error: Final = _plain.of_error
+of_outcomes: Final = _plain.of_outcomes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.context import Call, current, remaining
-from lamina.errors import Conflict, StorageError, Unsupported
+from lamina.errors import CircuitOpen, Conflict, StorageError, Unsupported
 from lamina.layers.retry.core import RetryStatus
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lamina.budget import Budget
     from lamina.layers.retry.core import Policy
+    from lamina.layers.retry.user import Hooks
     from lamina.operation import Handler, Operation
     from lamina.site import Site
 
@@ -32,12 +33,16 @@ class Endings:
 class Engine:
     """What all failing calls of one layer share."""
 
-    def __init__(self, policy: Policy, budget: Budget, site: Site) -> None:
+    def __init__(
+        self, policy: Policy, budget: Budget, site: Site, needs: float, hooks: Hooks
+    ) -> None:
         from tenacity import AsyncRetrying
 
         self.retrying: Callable[..., AsyncRetrying] = AsyncRetrying
         self.policy = policy
         self.budget = budget
+        self.needs = needs
+        self.hooks = hooks
         self.runtime = site.runtime
         self.below = site.below
         self.retried = 0
@@ -49,7 +54,11 @@ class Engine:
 
     def repeats(self, op: Operation[Any], error: StorageError, mark: int) -> bool:
         """Tell whether *op* may be sent again, and no retry below has given up since *mark*."""
-        return error.retry_exhausted <= mark and self.policy.repeats(op, error)
+        return (
+            error.retry_exhausted <= mark
+            and self.policy.repeats(op, error)
+            and self.hooks.allow(error)
+        )
 
     async def send(self, op: Operation[Any]) -> Any:
         """Send *op* to the handler below, as ``settle`` may ask."""
@@ -85,6 +94,9 @@ class Again:
         self.began = began
         self.doubtful = False
         self.cost = 0
+        self.unsent = 0  # paid for an attempt that has not begun
+        self.step = 0  # of the waits; an exact wait begins them anew
+        self.chance = 0.0
 
     async def answer(self) -> Any:
         """Return the answer of the first attempt that has one.
@@ -106,11 +118,14 @@ class Again:
             return await retrying(self._attempt)
         finally:
             current.set(before)
+            if self.unsent:  # cancelled in the wait
+                self.engine.budget.give(self.unsent)
 
     async def _attempt(self) -> Any:
         failed, self.failed = self.failed, None
         if failed is not None:
             raise failed
+        self.unsent = 0
         self.call.attempt += 1
         self.engine.retried += 1
         self.mark = Endings.number
@@ -142,6 +157,8 @@ class Again:
             self.doubtful = True
         elif self.doubtful:
             error.sent = "maybe"  # an earlier attempt may have arrived
+        if self.call.attempt == 1:  # the failure that led here: it was asked already
+            return True
         if self.engine.repeats(self.op, error, self.mark):
             return True
         error.add_note(f"at attempt {self.call.attempt} of {self.engine.policy.attempts}")
@@ -164,8 +181,10 @@ class Again:
         error = _error(state)
         if not isinstance(error, StorageError):
             return 0.0
-        chance = self.engine.runtime.rng.random()
-        return self.engine.policy.delay(error, self.call.attempt - 1, chance)
+        before, self.chance = self.chance, self.engine.runtime.rng.random()
+        delay = self.engine.policy.delay(error, self.step, self.chance, before)
+        self.step = 0 if isinstance(error, CircuitOpen) else self.step + 1
+        return delay
 
     def _must_stop(self, state: RetryCallState) -> bool:
         error = _error(state)
@@ -173,6 +192,7 @@ class Again:
             return True
         reason = self._reason(error, state.upcoming_sleep)
         if reason is None:
+            self.engine.hooks.tell(self.call.attempt, state.upcoming_sleep, error)
             return False
         self.engine.gave_up += 1
         self.give_up(error, reason)
@@ -184,12 +204,12 @@ class Again:
             return ""
         left = remaining(self.engine.runtime.now())
         wait = max(delay, error.retry_after or 0.0)
-        if wait >= left:
+        if wait + self.engine.needs >= left:
             return f": a wait of {wait:.3g} s does not fit into the {max(left, 0):.3g} s left"
         cost = self.engine.policy.cost(error)
         if not self.engine.budget.take(cost):
             return ": the retry budget is spent"
-        self.cost = cost
+        self.cost = self.unsent = cost
         return None
 
 

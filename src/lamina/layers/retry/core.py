@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 EXTRA: Final = 5.0
 """Most seconds that a server may add to a wait of ours (AWS SDKs, 2026)."""
 
+JITTERS: Final = ("full", "equal", "decorrelated")
+"""How chance spreads the waits; see ``Policy.own``."""
+
 _STEEPEST: Final = 1000  # 2.0**1000 is finite, and past every cap
 
 
@@ -41,6 +44,7 @@ class Policy:
     cap: float
     throttled_base: float
     patient: bool
+    jitter: str = "full"
 
     def repeats(self, op: Operation[Any], error: StorageError) -> bool:
         """Tell whether sending *op* again is safe and may help."""
@@ -53,23 +57,28 @@ class Policy:
             return asked is not None and asked <= EXTRA
         return error.transient and (error.sent == "no" or op.repeatable())
 
-    def longest(self, error: StorageError | None, retry: int) -> float:
-        """Return the most seconds of our own to wait before the retry number *retry*, from 0.
+    def own(self, error: StorageError | None, retry: int, chance: float, before: float) -> float:
+        """Return the seconds of our own to wait before the retry number *retry*, from 0.
 
-        Without an *error* it is the most after any.
+        *chance* from 0 to 1 and *before*, that of the retry before, place it: full jitter is any
+        part of the longest wait, equal jitter its upper half; decorrelated is Polly's second, a
+        smooth curve of which each wait takes the piece after the last one's. Without an *error*
+        it is told for the longer base.
         """
-        throttled = error is None or isinstance(error, Throttled)
-        base = self.throttled_base if throttled else self.base
-        if error is None:
-            base = max(base, self.base)
-        return min(base * 2.0 ** min(retry, _STEEPEST), self.cap)
+        base = self.base
+        if error is None or isinstance(error, Throttled):
+            base = max(base, self.throttled_base) if error is None else self.throttled_base
+        if self.jitter == "decorrelated":
+            return min(_piece(retry, chance, before) * base, self.cap)
+        longest = min(base * 2.0 ** min(retry, _STEEPEST), self.cap)
+        return (0.5 + chance / 2 if self.jitter == "equal" else chance) * longest
 
-    def delay(self, error: StorageError, retry: int, chance: float) -> float:
-        """Return the seconds to wait: full jitter, *chance* from 0 to 1, and what the error asks.
+    def delay(self, error: StorageError, retry: int, chance: float, before: float = 0.0) -> float:
+        """Return the seconds to wait: our own, and what the error asks.
 
         What it asks is kept within our own wait and 5 s more; an open circuit's is exact.
         """
-        own = chance * self.longest(error, retry)
+        own = self.own(error, retry, chance, before)
         asked = error.retry_after
         if asked is None:
             return own
@@ -79,9 +88,21 @@ class Policy:
 
     def waits(self) -> float:
         """Return the most seconds that one call can wait in all, an open circuit apart."""
-        return sum(self.longest(None, retry) + EXTRA for retry in range(self.attempts - 1))
+        return sum(self.own(None, retry, 1.0, 0.0) + EXTRA for retry in range(self.attempts - 1))
 
     def cost(self, error: StorageError) -> int:
         """Return the tokens that a retry after *error* costs."""
         throttled = isinstance(error, Throttled | RateLimited | LimitReached)
         return THROTTLED_COST if throttled else COST
+
+
+def _piece(retry: int, chance: float, before: float) -> float:
+    """Return a wait in bases: Polly's decorrelated jitter, whose first is about one."""
+    if retry >= _STEEPEST:
+        return 2.0**_STEEPEST
+    reached = _curve(retry - 1 + before) if retry else 0.0
+    return max(_curve(retry + chance) - reached, 0.0) / 1.4
+
+
+def _curve(place: float) -> float:
+    return math.exp2(place) * math.tanh(math.sqrt(4.0 * place))

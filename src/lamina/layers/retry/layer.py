@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, final
 
-from lamina.budget import Budget
 from lamina.errors import StorageError
 from lamina.layer import Layer
 from lamina.layers.retry.again import Again, Endings, Engine
 from lamina.layers.retry.batches import send_batch
 from lamina.layers.retry.core import Policy, RetryStatus
 from lamina.layers.retry.options import check
+from lamina.layers.retry.user import Hooks, budget_at
 from lamina.operation import Batch
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from lamina.operation import Handler, Op, Operation, R
     from lamina.site import Site
@@ -29,15 +29,19 @@ class Retry(Layer):
     attempt whose outcome is unknown, ``settle()`` turns the later answer into what the first
     would have told. A batch repeats only the items worth it. Before retry number *i* (from 0) it
     waits a random part of ``min(base * 2**i, cap)`` seconds, or of *throttled_base* where the
-    backend asks for fewer calls, and at least what ``retry_after`` asks, up to 5 s more. It never
-    waits into the caller's deadline. An open circuit is not waited for, unless *patient*: then
-    exactly as long as it stays open.
+    backend asks for fewer calls, and at least what ``retry_after`` asks, up to 5 s more; *jitter*
+    may also be "equal" or "decorrelated". It never waits into the caller's deadline, of which
+    *needs* seconds must be left for the attempt. An open circuit is not waited for, unless
+    *patient*: then exactly as long as it stays open, and waits begin anew.
+
+    *when* may say no to an error that would be repeated. *on_retry* is told the number of the
+    attempt that failed, from 1, the seconds until the next, and the error.
 
     Retries are paid from a *budget* of tokens (None: unlimited): 14 for one, 5 after throttling,
-    given back when it succeeds; a first attempt that succeeds adds 1. Stacks that name the same
-    *shared* budget spend it together. The last attempt's own error comes out, with a note.
+    given back when it succeeds or is never sent; a first attempt that succeeds adds 1. Stacks that
+    name the same *shared* budget spend it together. The last error itself comes out, with a note.
 
-    The numbers are those of the AWS SDKs of 2026. Costs no tenacity on success.
+    The numbers are those of the AWS SDKs of 2026.
     """
 
     slot = "retry"
@@ -52,6 +56,10 @@ class Retry(Layer):
         throttled_base: float = 1.0,
         budget: int | None = 500,
         patient: bool = False,
+        jitter: str = "full",
+        needs: float = 0.0,
+        when: Callable[[StorageError], bool] | None = None,
+        on_retry: Callable[[int, float, StorageError], object] | None = None,
         shared: str | None = None,
     ) -> None:
         self.attempts = attempts
@@ -60,13 +68,19 @@ class Retry(Layer):
         self.throttled_base = throttled_base
         self.budget = budget
         self.patient = patient
+        self.jitter = jitter
+        self.needs = needs
+        self.when = when
+        self.on_retry = on_retry
         self.shared = shared
         check(self)
 
     def setup(self, site: Site) -> None:
-        self._policy = Policy(self.attempts, self.base, self.cap, self.throttled_base, self.patient)
+        waits = self.base, self.cap, self.throttled_base
+        self._policy = Policy(self.attempts, *waits, self.patient, self.jitter)
+        hooks = Hooks(self.when, self.on_retry)
         self._engine = Engine(
-            self._policy, site.common.paid_from(lambda: self._own_or_shared(site)), site
+            self._policy, budget_at(site, self.budget, self.shared), site, self.needs, hooks
         )
 
     def wants(self, op: type[Operation[Any]]) -> bool:
@@ -106,8 +120,3 @@ class Retry(Layer):
     def status(self) -> RetryStatus:
         """Return what it has done since the stack was built."""
         return self._engine.status()
-
-    def _own_or_shared(self, site: Site) -> Budget:
-        if self.shared is None:
-            return Budget(self.budget)
-        return site.shared("retry budget", self.shared, self.budget, lambda: Budget(self.budget))
