@@ -151,21 +151,22 @@ def check_frames(module: Any) -> None:
     one = module.Frames(sealer())
     for size in SIZES:
         check_object(one, bytes(range(size)))
-    longer = one.seal(one.marker(b"m" * 16), HERE, bytes(8), 0, ends=False)
+    longer = one.seal(one.marker(b"m" * 16), HERE, bytes(8), 0)
     assert not opens(lambda: whole(one, one.marker(b"m" * 16), longer)), "it has no end"
 
 
 def check_object(one: Any, data: bytes) -> None:
     mine, other = one.marker(b"m" * 16), one.marker(b"o" * 16)
-    sealed = one.seal(mine, HERE, data, 0, ends=True)
+    sealed = one.seal_end(mine, HERE, data, 0)
     assert one.size(len(sealed)) == len(data)
     assert whole(one, mine, sealed) == data
     assert not opens(lambda: whole(one, other, sealed))
     assert not opens(lambda: one.open(mine, PLACES[0], sealed, 0))
     for cut in range(len(sealed)):
         assert not opens(lambda cut=cut: whole(one, mine, sealed[:cut])), cut
+    assert not opens(lambda: one.size(-1))
     parts = [sealed[at : at + STEP] for at in range(0, len(sealed), STEP)]
-    again = one.seal(other, HERE, data, 0, ends=True)
+    again = one.seal_end(other, HERE, data, 0)
     for at in range(len(parts) - 1):
         swapped = [*parts[:at], parts[at + 1], parts[at], *parts[at + 2 :]]
         missing = [*parts[:at], *parts[at + 1 :]]
@@ -190,7 +191,7 @@ def test_frames_are_opened_only_where_and_in_what_they_were_sealed() -> None:
         ('number.to_bytes(8, "big")', 'b""'),
         ("marker.object, about(place)", "about(place)"),
         ("marker.object, about(place)", "marker.object"),
-        ("if rest < OVERHEAD:", "if False:"),
+        ("if stored < OVERHEAD or rest < OVERHEAD:", "if False:"),
     ],
     ids=["number", "object", "place", "size"],
 )

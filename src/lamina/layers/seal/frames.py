@@ -62,16 +62,18 @@ class Frames:
             self._sealer.refuse("the mark of a sealed object cannot be read")
         return Marker(self._sealer.key(key), drawn)
 
-    def seal(self, marker: Marker, place: Place, data: bytes, first: int, *, ends: bool) -> bytes:
-        """Return *data* in frames from number *first*; the last of them, if it *ends* there."""
-        frames = [
+    def seal(self, marker: Marker, place: Place, data: bytes, first: int) -> bytes:
+        """Return the full frames of *data*, from number *first*."""
+        return b"".join(
             self._sealed(marker, place, data[at : at + FRAME], first + at // FRAME)
             for at in range(0, len(data) - len(data) % FRAME, FRAME)
-        ]
-        if ends:
-            rest = data[len(frames) * FRAME :]
-            frames.append(self._sealed(marker, place, rest, first + len(frames)))
-        return b"".join(frames)
+        )
+
+    def seal_end(self, marker: Marker, place: Place, data: bytes, first: int) -> bytes:
+        """Return all frames of *data*, with which the object ends."""
+        full = len(data) // FRAME
+        last = self._sealed(marker, place, data[full * FRAME :], first + full)
+        return self.seal(marker, place, data, first) + last
 
     def open(self, marker: Marker, place: Place, sealed: bytes, first: int) -> bytes:
         """Return the data of frames from number *first*.
@@ -99,7 +101,7 @@ class Frames:
             Corrupt: No object's frames do.
         """
         full, rest = divmod(stored, SEALED)
-        if rest < OVERHEAD:
+        if stored < OVERHEAD or rest < OVERHEAD:
             self._sealer.refuse("a sealed object is cut off")
         return full * FRAME + rest - OVERHEAD
 

@@ -81,7 +81,8 @@ class SealedMedia(Coded[Sealer]):
         async def answer(op: Put) -> Info:
             marker = self._frames.marker(token_bytes(16))
             metadata = _marked(op.metadata, marker)
-            data = await self._sealed(marker, op, op.data, 0, ends=True)
+            seal = self._frames.seal_end
+            data = await self._worker.run(len(op.data), seal, marker, _at(op), op.data, 0)
             put = Put(op.key, data, op.type, metadata, op.if_absent, op.if_etag, scope=op.scope)
             return self._plain(await inner(put))
 
@@ -104,11 +105,12 @@ class SealedMedia(Coded[Sealer]):
             if len(op.data) > PART:
                 msg = f"a part must have at most {PART} bytes, got {len(op.data)}"
                 raise Invalid(msg, layer=self._codec.layer)
-            kind = _FULL if len(op.data) == PART else _LAST
+            is_full = len(op.data) == PART
+            seal = self._frames.seal if is_full else self._frames.seal_end
             first = (op.number - 1) * (PART // FRAME)
-            data = await self._sealed(marker, op, op.data, first, ends=kind == _LAST)
+            data = await self._worker.run(len(op.data), seal, marker, _at(op), op.data, first)
             etag = await inner(PutPart(op.key, upload, op.number, data, scope=op.scope))
-            return f"{etag}.{kind}"
+            return f"{etag}.{_FULL if is_full else _LAST}"
 
         return answer
 
@@ -195,21 +197,11 @@ class SealedMedia(Coded[Sealer]):
         metadata = {name: told for name, told in info.metadata.items() if name != _NAME}
         return replace(info, size=self._frames.size(info.size), metadata=freeze(metadata))
 
-    async def _sealed(
-        self, marker: Marker, op: Put | PutPart, data: bytes, first: int, *, ends: bool
-    ) -> bytes:
-        at = _at(op)
-
-        def seal() -> bytes:
-            return self._frames.seal(marker, at, data, first, ends=ends)
-
-        return await self._worker.run(len(data), seal)
-
     async def _ended(self, op: Finish, marker: Marker, upload: str) -> str:
         """Write the frame that ends an object of full parts only, as a part of its own."""
         number = len(op.parts) + 1
         first = (number - 1) * (PART // FRAME)
-        data = self._frames.seal(marker, _at(op), b"", first, ends=True)
+        data = self._frames.seal_end(marker, _at(op), b"", first)
         part = PutPart(op.key, upload, number, data, scope=op.scope)
         return cast("str", await self._below(PutPart)(part))
 
