@@ -114,9 +114,9 @@ async def story(seed: int) -> list[tuple[float, str]]:
 
 
 def catches(source: str) -> list[str]:
-    """Return the handlers that could keep a cancellation to themselves."""
+    """Return the handlers that could keep a cancellation to themselves, where one can arrive."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in awaited(ast.parse(source), waits=False):
         if not isinstance(node, ast.ExceptHandler):
             continue
         kinds = ast.unparse(node.type) if node.type else "BaseException"
@@ -125,6 +125,17 @@ def catches(source: str) -> list[str]:
             if not any(one.exc is None for one in raises):
                 found.append(f"line {node.lineno}: except {kinds}")
     return found
+
+
+def awaited(tree: ast.AST, *, waits: bool) -> Iterator[ast.AST]:
+    """Give all nodes inside functions that may wait; what does not wait is not cancelled."""
+    for node in ast.iter_child_nodes(tree):
+        inside = waits
+        if isinstance(node, ast.FunctionDef | ast.Lambda | ast.AsyncFunctionDef):
+            inside = isinstance(node, ast.AsyncFunctionDef)
+        if inside:
+            yield node
+        yield from awaited(node, waits=inside)
 
 
 def waits_in_finally(source: str) -> list[str]:
@@ -142,12 +153,13 @@ def test_c5_no_layer_keeps_a_cancellation_or_waits_to_give_back(path: Path) -> N
 
 
 def test_c5_a_swallowed_cancellation_would_be_seen() -> None:
-    keeps = "try:\n    pass\nexcept {}:\n    {}"
-    assert catches(keeps.format("BaseException", "pass"))
-    assert catches(keeps.format("asyncio.CancelledError as error", "raise ValueError from error"))
-    assert catches("try:\n    pass\nexcept:\n    pass")
-    assert not catches(keeps.format("BaseException", "raise"))
-    assert not catches(keeps.format("Exception", "pass"))
+    keeps = "async def f():\n    try:\n        pass\n    except{}:\n        {}"
+    assert catches(keeps.format(" BaseException", "pass"))
+    assert catches(keeps.format(" asyncio.CancelledError as error", "raise ValueError from error"))
+    assert catches(keeps.format("", "pass"))
+    assert not catches(keeps.format(" BaseException", "raise"))
+    assert not catches(keeps.format(" Exception", "pass"))
+    assert not catches(keeps.format(" BaseException", "pass").replace("async ", ""))
     wait = "async def f():\n    try:\n        pass\n    finally:\n        await give_back()"
     assert waits_in_finally(wait)
 
