@@ -16,6 +16,7 @@ from lamina.layers.breaker import Breaker
 from lamina.layers.chaos import Chaos
 from lamina.layers.limit import Limit
 from lamina.layers.metrics import Metrics
+from lamina.layers.rate import Quota, Throttle
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
@@ -54,6 +55,8 @@ async def _refusals(report: Report, progress: Progress, *, quick: bool) -> None:
     progress.begin("refusals")
     stacks: dict[str, list[Layer]] = {
         "limit full: Limit": [Limit(1)],
+        "out of tokens: Throttle": [Throttle(1.0, per=3600.0)],
+        "out of tokens: Quota": [Quota(1.0, per=3600.0)],
         "circuit open: Breaker": [_open()],
         "circuit open: Metrics + Retry + Breaker + Timeout": [
             Metrics(),
@@ -64,7 +67,7 @@ async def _refusals(report: Report, progress: Progress, *, quick: bool) -> None:
     }
     stores = {name: Stack(*layers).over(Down()) for name, layers in stacks.items()}
     for store in stores.values():
-        await _refused(store)  # by the backend: the circuit opens
+        await _refused(store)  # by the backend: the circuit opens, the only token is spent
     held = asyncio.ensure_future(stores["limit full: Limit"].get("hold"))
     await asyncio.sleep(0)
     subjects: dict[str, Subject] = {

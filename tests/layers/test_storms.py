@@ -42,7 +42,7 @@ def simulated(seed: int) -> dict[str, Storm]:
     return {name: simulate(make(), seed=seed) for name, make in STACKS.items()}
 
 
-@pytest.fixture(params=[0, 1, 2])
+@pytest.fixture(params=[0, 1])
 def storms(request: pytest.FixtureRequest) -> dict[str, Storm]:
     return simulated(request.param)
 
@@ -120,7 +120,7 @@ class Down(KeyValueBackend):
         raise Unavailable(msg)
 
 
-@pytest.mark.parametrize("at_once", [1, 100, 10_000])
+@pytest.mark.parametrize("at_once", [1, 10_000])
 async def test_a_full_outage_is_not_multiplied_by_retries(at_once: int) -> None:
     down = Down(0.01)
     store = Stack(Retry(attempts=5)).over(down)
