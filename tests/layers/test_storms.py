@@ -1,9 +1,8 @@
-"""What the layers make of an outage, of faults and of a crowd: simulations on virtual time."""
+"""What the layers make of an outage and of faults: simulations on virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,6 @@ from lamina.layers.chaos import Chaos
 from lamina.layers.deadline import Deadline
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
-from lamina.runtime import Runtime
 from lamina.stack import Stack
 
 if TYPE_CHECKING:
@@ -151,48 +149,6 @@ async def test_with_no_budget_the_same_outage_is_multiplied_by_the_attempts() ->
     await asyncio.gather(*(succeeds(store) for _ in range(1000)))
 
     assert down.arrived == 5000
-
-
-class OneSlot(KeyValueBackend):
-    """Serves one caller at a time, for 10 ms; refuses whoever comes meanwhile."""
-
-    name = "one slot"
-
-    def __init__(self) -> None:
-        self.arrived = 0
-        self.busy = False
-
-    @serves(Get)
-    async def get(self, op: Get) -> bytes | None:
-        self.arrived += 1
-        if self.busy:
-            msg = "busy"
-            raise Unavailable(msg, sent="no")
-        self.busy = True
-        try:
-            await asyncio.sleep(0.01)
-        finally:
-            self.busy = False
-        return b"value"
-
-
-class Always(random.Random):
-    """Chance that never varies: the waits are those without jitter."""
-
-    def random(self) -> float:
-        return 1.0
-
-
-@pytest.mark.parametrize("seed", range(5))
-async def test_rt2_full_jitter_parts_a_hundred_clients_who_want_one_slot(seed: int) -> None:
-    async def calls_per_client(rng: random.Random) -> float:
-        server = OneSlot()
-        store = Stack(Retry(attempts=200, budget=None)).over(server, runtime=Runtime(rng=rng))
-        assert all(await asyncio.gather(*(succeeds(store) for _ in range(100))))
-        return server.arrived / 100
-
-    assert await calls_per_client(random.Random(seed)) <= 7
-    assert await calls_per_client(Always()) == pytest.approx(50.5)
 
 
 def test_the_page_gives_the_figures_of_the_simulation() -> None:
