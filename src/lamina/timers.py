@@ -138,6 +138,7 @@ class Timers:
             if self._last and entry.spare():
                 entry.when = now + _GRACE
                 self._push(entry)
+                self._ended += 1  # it has not left
             else:
                 entry.expire()
         self._timer = None
