@@ -50,6 +50,7 @@ class Bucket:
         """Return the seconds until a token comes for one who has *ahead* others before him."""
         if now < self._now:
             self._turn_back(now)
+        self._now = now
         full_at = max(self.full_at, now) + (1 + ahead) * self.interval
         return max(full_at - now - self._span, 0.0)
 
@@ -65,7 +66,6 @@ class Bucket:
     def _turn_back(self, now: float) -> None:
         """Keep what is missing as it was, when the clock went back."""
         self.full_at -= self._now - now
-        self._now = now
 
 
 def _close(now: float) -> float:
