@@ -53,7 +53,8 @@ LAYERS_MAY: Final = (
     *("options", "hooks", "budget", "bucket", "timers"),
 )
 CODECS: Final = {
-    *(("seal", "codecs"), ("seal", "media"), ("seal", "vectors"), ("squeeze", "codecs")),
+    *(("seal", "codecs"), ("seal", "media"), ("seal", "vectors"), ("seal", "reseal")),
+    ("squeeze", "codecs"),
 }
 """Of the layers only these import domains: they say what becomes of each operation's content."""
 DOMAINS_SHARE: Final = {"store", "lists", "prefixes", "words", "coded"}

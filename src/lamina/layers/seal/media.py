@@ -61,7 +61,7 @@ class SealedMedia(Coded[Sealer]):
             if info is None:
                 return None
             plain = self._plain(info)
-            if plain.size:
+            if plain.size or plain is info:
                 return plain
             found = await read(ReadRange(op.key, fresh=op.fresh, scope=op.scope))
             return None if found is None else found.info  # no reader would see that it was cut
