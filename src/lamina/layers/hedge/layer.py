@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
-from lamina.errors import Brief, StorageError
+from lamina.errors import Brief
 from lamina.hooks import Hook
 from lamina.layer import Layer
 from lamina.layers.hedge.core import Delays
+from lamina.layers.hedge.hedged import hedged
 from lamina.layers.hedge.options import check, named
-from lamina.layers.hedge.race import Race
 from lamina.layers.hedge.sender import HedgeStatus, Kind, Sender
-from lamina.layers.hedge.verdict import passing
-from lamina.operation import Batch, Operation
+from lamina.operation import Operation
 from lamina.plan import Worst
-from lamina.timers import resumed
 
 if TYPE_CHECKING:
     from lamina.operation import Handler, Op, R
@@ -97,33 +95,7 @@ class Hedge(Layer):
         learned = Delays(self.quantile or 1.0, self.min_samples)
         learns = self.delay is None and self.quantile is not None
         kind = self._kinds[op.__name__] = Kind(self.delay, self.floor, learned, learns=learns)
-        sender, load = self._sender, self._sender.load
-        batch, writes = issubclass(op, Batch), op.writes
-
-        async def handler(op: Op) -> R:
-            load.calls += 1
-            if writes and not op.repeatable():
-                return await inner(op)
-            if kind.suspends is not False:
-                return cast("R", await Race(sender, kind, op, inner).run())
-            error: StorageError | None = None
-            answer: Any = None
-            primary = inner(op)
-            try:
-                waits_for = primary.send(None)
-            except StopIteration as answered:
-                if not (batch and passing(op, answered.value)):
-                    learned.instant += 1
-                    return cast("R", answered.value)
-                answer = answered.value
-            except StorageError as failed:
-                error = failed
-            else:
-                kind.suspends = True
-                return cast("R", await resumed(primary, waits_for))
-            return cast("R", await Race(sender, kind, op, inner).run_after(error, answer))
-
-        return handler
+        return hedged(self._sender, kind, op, inner)
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
         del op

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 from lamina.context import Call, current, ends
 from lamina.errors import Closed, DeadlineExceeded, StorageError, TimedOut
 from lamina.layers.hedge.core import Legs
+from lamina.layers.hedge.leg import Leg
 from lamina.layers.hedge.verdict import Verdict, judge, passing, worst
 from lamina.timers import resumed
 
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
 
     from lamina.layers.hedge.sender import Kind, Sender
     from lamina.operation import Handler, Operation
-
-
-@final
-class Leg:
-    """One sending of the operation, and how it ended."""
-
-    __slots__ = ("answer", "began", "call", "error", "number", "partial", "task")
-
-    def __init__(self, number: int, call: Call, began: float) -> None:
-        self.number = number
-        self.call = call
-        self.began = began
-        self.task: asyncio.Task[None] | None = None
-        self.answer: Any = None
-        self.partial = False  # the answer to a batch, of which items failed for a passing reason
-        self.error: Exception | None = None
 
 
 @final
@@ -52,6 +37,7 @@ class Race:
         self.made: list[Leg] = []
         self.due = math.inf
         self.crowded = False
+        self.waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> Any:
         """Send the primary, and hedges as they fall due.
@@ -86,17 +72,28 @@ class Race:
         until = self.due if self.legs.left else math.inf
         if 0 not in self.legs.out:  # alone it would have ended: no wait of ours past the deadline
             until = min(until, ends())
-        wait = None if until == math.inf else max(0.0, until - self.now())
         out = [self.made[number] for number in self.legs.out]
-        await asyncio.wait(
-            [cast("asyncio.Task[None]", leg.task) for leg in out],
-            timeout=wait,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        done = {leg.number: self._verdict(leg) for leg in out if _task(leg).done()}
+        if all(leg.is_out() for leg in out):
+            await self._woken(until)
+        done = {leg.number: self._verdict(leg) for leg in out if not leg.is_out()}
         if not done and 0 not in self.legs.out and self.now() >= ends():
             self.legs.give_up()
         return done
+
+    async def _woken(self, until: float) -> None:
+        """Wait for a leg, or that time; with ``asyncio.wait`` the loop would turn once more."""
+        loop = asyncio.get_running_loop()
+        self.waiter = loop.create_future()
+        timer = loop.call_at(until, self._wake) if until < math.inf else None
+        try:
+            await self.waiter
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self, _: object = None) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
     def _send_next(self) -> None:
         """Send a hedge, unless it is put off or denied."""
@@ -125,6 +122,7 @@ class Race:
         leg = self._leg()
         name = f"hedge {leg.number}" if leg.number else "primary"
         leg.task = self.sender.runtime.spawn(self._play(leg), name, call=leg.call, inherits=True)
+        leg.task.add_done_callback(self._wake)  # one cancelled before it began never plays
         self.due = leg.began + self._delay()
 
     def _leg(self) -> Leg:
@@ -150,6 +148,8 @@ class Race:
                 leg.answer = await self.inner(self.op)
         except Exception as error:
             leg.error = error
+        finally:
+            self._wake()
 
     async def _tried(self) -> Any:
         """Send the operation, and see whether that suspends."""
@@ -163,7 +163,7 @@ class Race:
         return await resumed(sent, waits_for)
 
     def _verdict(self, leg: Leg) -> Verdict:
-        if leg.task is not None and _is_broken(leg.task):
+        if leg.task is not None and leg.is_broken():
             return Verdict.REFUSED if leg.number and leg.task.cancelled() else Verdict.FATAL
         if leg.error is None:
             failed = passing(self.op, leg.answer)
@@ -178,7 +178,7 @@ class Race:
 
     def _outcome(self, leg: Leg) -> Any:
         """Return the answer of the leg chosen, or of another that has a part; else raise."""
-        if leg.task is not None and _is_broken(leg.task):
+        if leg.task is not None and leg.is_broken():
             if leg.task.cancelled() and self.sender.runtime.stopped:
                 msg = "the store was closed before the answer came"
                 raise Closed(msg)
@@ -198,7 +198,7 @@ class Race:
         for other in self.made:
             if other is leg:
                 continue
-            if isinstance(error, StorageError) and _may_have_arrived(other):
+            if isinstance(error, StorageError) and other.may_have_arrived():
                 error.sent = "maybe"
             if other.error is not None:
                 name = f"hedge {other.number}" if other.number else "the primary"
@@ -207,14 +207,14 @@ class Race:
 
     async def _let_go(self) -> None:
         """Cancel the legs still out and wait for their end, within the grace."""
-        left = [leg for leg in self.made if leg.task is not None and not leg.task.done()]
+        left = [leg for leg in self.made if leg.is_out()]
         if not left:
             return
-        for leg in left:
+        tasks = [leg.task for leg in left if leg.task is not None]
+        for leg, task in zip(left, tasks, strict=True):
             self.kind.learned.record_at_least(self._age(leg))
-            _task(leg).cancel()
+            task.cancel()
         self.sender.counts.cancelled += len(left)
-        tasks = list(map(_task, left))
         try:
             await asyncio.wait(tasks, timeout=self.sender.grace)
         finally:
@@ -224,16 +224,3 @@ class Race:
 
     def _age(self, leg: Leg) -> float:
         return self.now() - leg.began - leg.call.queued
-
-
-def _task(leg: Leg) -> asyncio.Task[None]:
-    return cast("asyncio.Task[None]", leg.task)
-
-
-def _is_broken(task: asyncio.Task[None]) -> bool:
-    """Tell whether it ended as no operation ends: cancelled by another, a ``KeyboardInterrupt``."""
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-def _may_have_arrived(leg: Leg) -> bool:
-    return not isinstance(leg.error, StorageError) or leg.error.sent == "maybe"
