@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final, Self, final
 
+from lamina.errors import StackError
+
 _CLOSE: Final = 1e-9  # seconds: a wait that is told is slept, and the sum may round down
+_FAR: Final = 1e9  # seconds: thirty years
 
 
 @final
@@ -66,6 +69,21 @@ class Bucket:
     def _turn_back(self, now: float) -> None:
         """Keep what is missing as it was, when the clock went back."""
         self.full_at -= self._now - now
+
+
+def check_pace(layer: str, rate: float, per: float) -> None:
+    """Refuse a *rate* in *per* seconds whose tokens come too fast or too slowly to be timed.
+
+    Raises:
+        StackError: They do.
+    """
+    interval = per / rate
+    if not _CLOSE <= interval <= _FAR:
+        msg = (
+            f"{layer}: rate must give a token in {_CLOSE:g} to {_FAR:g} seconds, "
+            f"got {rate:g} in {per:g} seconds"
+        )
+        raise StackError(msg)
 
 
 def _close(now: float) -> float:

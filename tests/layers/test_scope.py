@@ -182,6 +182,8 @@ def test_broken_tenants_are_caught(old: str, new: str) -> None:
         ({"rate": float("nan")}, "rate must be"),
         ({"rate": "5"}, "rate must be"),
         ({"rate": 1, "per": 0}, "per must be"),
+        ({"rate": 1e308, "per": 1e-308}, "rate must give"),
+        ({"rate": 1, "burst": 10**13}, "burst must be"),
         ({"rate": 1, "burst": 0}, "burst must be"),
         ({"burst": 5}, "burst needs a rate"),
     ],

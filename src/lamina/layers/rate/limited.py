@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lamina.bucket import Bucket
+from lamina.bucket import Bucket, check_pace
 from lamina.layer import Layer
 from lamina.layers.rate.line import Line, RateStatus
 from lamina.options import check_name, check_number, check_whole
@@ -38,10 +38,11 @@ class Limited(Layer):
         self.shared = shared
         check_number(self, "rate", above=0)
         check_number(self, "per", above=0)
-        check_whole(self, "burst", least=1, optional=True)
+        check_whole(self, "burst", least=1, most=1e12, optional=True)
         check_whole(self, "queue", least=0)
         check_number(self, "wait", above=0, optional=True)
         check_name(self, "shared")
+        check_pace(type(self).__name__, rate, per)
 
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime

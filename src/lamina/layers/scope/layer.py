@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from lamina.bucket import Bucket
+from lamina.bucket import Bucket, check_pace
 from lamina.errors import Invalid, RateLimited, StackError
 from lamina.layer import Layer
 from lamina.layers.scope.tenants import Tenants
@@ -55,8 +55,10 @@ class Scope(Layer):
         check_flag(self, "strict")
         check_number(self, "rate", above=0, optional=True)
         check_number(self, "per", above=0)
-        check_whole(self, "burst", least=1, optional=True)
-        if rate is None and burst is not None:
+        check_whole(self, "burst", least=1, most=1e12, optional=True)
+        if rate is not None:
+            check_pace("Scope", rate, per)
+        elif burst is not None:
             msg = "Scope: burst needs a rate"
             raise StackError(msg)
 
