@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from lamina import context
+from lamina.backend import serves
 from lamina.backends.memory import MemoryKeyValue
-from lamina.domains.keyvalue import Get, Set
+from lamina.domains.keyvalue import Get, KeyValueBackend, Scan, Set
+from lamina.domains.media import PART, Chunk, Head, Info, ReadRange
 from lamina.errors import (
     CircuitOpen,
+    Conflict,
     StackError,
     StorageError,
     Throttled,
@@ -24,8 +27,9 @@ from lamina.layers.retry import Retry
 from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing.clock import explore
-from lamina.testing.scripted import ScriptedKeyValue
+from lamina.testing.scripted import ScriptedKeyValue, ScriptedMedia
 from lamina.testing.sweep import sweep
+from lamina.values import Page
 
 
 def now() -> float:
@@ -219,6 +223,45 @@ def test_rt10_calls_that_fail_together_never_overdraw_the_budget() -> None:
         assert len(backend.calls) <= 5 + 2 * 4
 
     explore(scenario, schedules=500)
+
+
+async def test_rt6_each_page_is_repeated_alone_and_nothing_is_given_twice() -> None:
+    asked: list[str] = []
+
+    class Paged(KeyValueBackend):
+        name = "paged"
+
+        @serves(Scan)
+        async def scan(self, op: Scan) -> Page[str]:
+            asked.append(op.cursor or "0")
+            if asked.count(asked[-1]) < 3:
+                raise Unavailable
+            at = int(asked[-1])
+            return Page((str(at),), str(at + 1) if at < 3 else None)
+
+    store = Stack(Retry(base=0)).over(Paged())
+
+    assert [key async for key in store.scan()] == ["0", "1", "2", "3"]
+    assert asked == [place for place in "0123" for _ in range(3)]
+
+
+async def test_rt6_each_range_is_repeated_alone_and_stays_with_its_version() -> None:
+    info = Info("a", 2 * PART + 1, "v1", "text/plain", {}, 0.0)
+    backend = ScriptedMedia(ordered=True)
+    backend.expect(Head).returns(info)
+    for letter in (b"a", b"b"):
+        backend.expect(ReadRange).raises(TimedOut())
+        backend.expect(ReadRange).raises(Unavailable())
+        backend.expect(ReadRange).returns(Chunk(letter * PART, info))
+    backend.expect(ReadRange).raises(Conflict())
+    async with await Stack(Retry(base=0)).over(backend).open_reader("a") as reader:
+        assert await reader.read(2 * PART) == b"a" * PART + b"b" * PART
+        with pytest.raises(Conflict):  # another version is never read on
+            await reader.read()
+
+    ranges = [op for op in backend.calls if isinstance(op, ReadRange)]
+    assert [op.start for op in ranges] == [0] * 3 + [PART] * 3 + [2 * PART]
+    assert {op.etag for op in ranges} == {"v1"}
 
 
 async def test_rt12_each_failing_call_has_an_engine_of_its_own_and_a_success_none() -> None:

@@ -147,7 +147,7 @@ async def test_half_an_answer_is_an_error(postgres: Postgres, how: Any) -> None:
         assert len(await store.get("a") or b"") == 100_000
 
 
-async def test_one_call_is_one_request(postgres: Postgres) -> None:
+async def test_rt9_one_call_is_one_request(postgres: Postgres) -> None:
     async with (
         FaultProxy("127.0.0.1", postgres.port) as proxy,
         values(through(postgres.database(), proxy.port)) as store,

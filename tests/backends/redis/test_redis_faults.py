@@ -197,7 +197,7 @@ async def test_half_an_answer_is_no_answer(after: int, how: Any, valkey: Valkey)
     [b"-ERR oops\r\n", b"-LOADING wait\r\n", Reset(), Hang(), Truncate(1, b"+OK\r\n")],
     ids=["error", "loading", "reset", "hang", "half"],
 )
-async def test_one_call_is_one_request(name: str, step: Any) -> None:
+async def test_rt9_one_call_is_one_request(name: str, step: Any) -> None:
     async with (
         fake(b"+OK\r\n") as server,
         opened(f"redis://{server.address}", timeout=0.1) as store,

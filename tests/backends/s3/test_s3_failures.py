@@ -253,7 +253,7 @@ async def test_a_call_that_is_not_answered_is_one_request() -> None:
 
 
 @pytest.mark.parametrize("step", [Reset(), Answer(500), Answer(503), told(503, "SlowDown")])
-async def test_one_call_is_one_request(step: Step) -> None:
+async def test_rt9_one_call_is_one_request(step: Step) -> None:
     """Neither the client nor aiohttp beneath it sends again, on a connection that was used."""
     async with media(*[OK, step] * len(ONCE), timeout=5.0) as (store, server):
         for name, ask in ONCE.items():

@@ -219,7 +219,7 @@ async def test_an_answer_of_storage_that(how: str) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 429])
-async def test_one_call_is_one_request(status: int) -> None:
+async def test_rt9_one_call_is_one_request(status: int) -> None:
     error = Answer(status, told(None), {"retry-after": "3"})
     async with documents(*[error] * 9) as (store, server):
         for call in (

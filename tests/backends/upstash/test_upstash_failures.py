@@ -190,7 +190,7 @@ STEPS: Final[dict[str, Step]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_one_call_is_one_request(call: str) -> None:
+async def test_rt9_one_call_is_one_request(call: str) -> None:
     async with store_over(*STEPS.values()) as (store, server):
         for sent, step in enumerate(STEPS, start=2):
             if step == "wrong" and call.startswith("set"):
