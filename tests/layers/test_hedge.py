@@ -400,6 +400,18 @@ async def test_hg5_extra_load_caps_the_hedges() -> None:
     assert told.over_load == 1000 - told.hedged
 
 
+async def test_hg5_an_outage_earns_no_hedges() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(2.0).raises(Unavailable("down")).always()
+    store = over(backend, Hedge(1.0, extra_load=0.5))
+
+    for _ in range(200):
+        with suppress(Unavailable):
+            await store.get("a")
+
+    assert status(store).hedged <= 11
+
+
 async def test_hg5_rt10_hedges_and_retries_are_paid_from_one_budget() -> None:
     backend = ScriptedKeyValue()
     backend.expect(Get).after(2.0).raises(Unavailable("down")).always()
@@ -411,7 +423,7 @@ async def test_hg5_rt10_hedges_and_retries_are_paid_from_one_budget() -> None:
     retry = store.bound.layer(Retry)
     assert retry is not None
     assert (status(store).hedged, status(store).budget) == (1, 1)
-    assert retry.status()[:3] == (1, 0, 1) or retry.status().tokens == 0
+    assert (retry.status().retried, retry.status().tokens) == (1, 0)
     assert len(backend.calls) == 3
 
 
@@ -477,7 +489,7 @@ async def test_hg6_every_leg_passes_the_layers_below() -> None:
     breaker = store.bound.layer(Breaker)
     assert breaker is not None
     assert (breaker.status().calls, breaker.status().failures) == (2, 2)
-    assert now() == pytest.approx(1.5 if len(backend.calls) == 2 else 2.0)
+    assert now() == pytest.approx(1.5)
 
 
 async def test_no_hedge_is_sent_without_room_for_its_task() -> None:

@@ -254,7 +254,7 @@ def test_hg5_the_quantile_is_right(check: Any) -> None:
         ("_LEAST * math.exp(_STEP * bucket)", "_LEAST * math.exp(_STEP * (bucket - 1))"),
         ("_LEAST * math.exp(_STEP * bucket)", "_LEAST * math.exp(_STEP * (bucket + 1))"),
         ("    if seconds <= _LEAST:\n        return 0\n", ""),
-        ("/ _STEP), _BUCKETS - 1)", "/ _STEP), 9 * _BUCKETS)"),
+        ("/ _STEP), BUCKETS - 1)", "/ _STEP), 9 * BUCKETS)"),
         ("self._new < self._known[0]", "True"),
     ],
 )
@@ -274,7 +274,7 @@ def passes(check: Any, module: Any) -> bool:
 def test_delays_keep_the_same_memory_whatever_comes() -> None:
     delays = filled(core, [0.001 * n for n in range(5000)])
 
-    assert len(delays._old) == len(delays._recent) == core._BUCKETS
+    assert len(delays._old) == len(delays._recent) == core.BUCKETS
     assert sum(delays._old) + sum(delays._recent) <= 2 * core.KEPT
 
 

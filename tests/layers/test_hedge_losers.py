@@ -122,7 +122,7 @@ async def test_hg4_dl7_a_loser_that_does_not_end_is_waited_for_within_the_grace(
     assert status(store).abandoned == 1
     assert store.bound.runtime.abandoned == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "task primary was cancelled and does not end"
+        "task Get primary was cancelled and does not end"
     ]
     await asyncio.sleep(10)
     assert backend.ended == 1

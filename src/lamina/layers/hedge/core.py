@@ -17,10 +17,11 @@ KEPT: Final = 1000
 """Samples of one generation; two are kept, so that what is older than 2000 calls is forgotten."""
 RESERVE: Final = 10.0
 """Hedges that may be sent before the calls that earn them."""
+BUCKETS: Final = 300
+"""Of times up to 216 s."""
 
 _LEAST: Final = 1e-4  # seconds; what is quicker is all the same
 _STEP: Final = math.log(1.05)  # buckets are 5 % wide
-_BUCKETS: Final = 300  # up to 216 s
 
 
 @final
@@ -97,8 +98,8 @@ class Delays:
         self._quantile = quantile
         self._least = min_samples
         self._kept = max(KEPT, min_samples)
-        self._old = [0] * _BUCKETS
-        self._recent = [0] * _BUCKETS
+        self._old = [0] * BUCKETS
+        self._recent = [0] * BUCKETS
         self._new = 0  # samples among the recent
         self._known: tuple[int, float, float] | None = None  # when it is stale; quantile, median
         self.instant = 0
@@ -144,7 +145,7 @@ class Delays:
         self._recent[bucket] += count
         self._new += count
         if self._new >= self._kept:
-            self._old, self._recent = self._recent, [0] * _BUCKETS
+            self._old, self._recent = self._recent, [0] * BUCKETS
             self._new = 0
             self._known = None
 
@@ -152,7 +153,7 @@ class Delays:
 def _bucket(seconds: float) -> int:
     if seconds <= _LEAST:
         return 0
-    return min(math.ceil(math.log(seconds / _LEAST) / _STEP), _BUCKETS - 1)
+    return min(math.ceil(math.log(seconds / _LEAST) / _STEP), BUCKETS - 1)
 
 
 def _edge(sums: list[int], quantile: float) -> float:
@@ -166,7 +167,7 @@ class Load:
     """Lets hedges be only so small a part of the calls, and a few before there were calls.
 
     Attributes:
-        calls: Calls since it was last asked.
+        calls: Calls since it was last asked, less those that failed.
         credit: Hedges that may be sent now.
     """
 

@@ -32,7 +32,7 @@ class Hedge(Layer):
     out. Of a batch, an answer with items that failed for a passing reason is taken only if no leg
     has a better one.
 
-    Hedges are at most the part *extra_load* of the calls (and ten to begin with; None: no such
+    Hedges are at most the part *extra_load* of the answered calls (and ten; None: no such
     cap), and are paid from the retry budget of the stack. None is sent while the circuit below is
     not closed or calls wait for a place, nor when it would likely miss the caller's deadline, nor
     after a refusal or a request to wait. *ops* names the only operations to hedge, types or their

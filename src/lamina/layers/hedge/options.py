@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lamina.errors import StackError
 from lamina.operation import Operation
@@ -38,7 +38,7 @@ def named(ops: object) -> tuple[str | type[Operation[Any]], ...] | None:
     if ops is None:
         return None
     if isinstance(ops, Iterable) and not isinstance(ops, str | bytes):
-        given = tuple(ops)
+        given = tuple(cast("Iterable[Any]", ops))
         if given and all(map(_is_operation, given)):
             return given
     msg = f"Hedge: ops must be operation types or their names, at least one, or None; got {ops!r}"

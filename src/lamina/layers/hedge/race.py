@@ -120,7 +120,8 @@ class Race:
 
     def _send(self) -> None:
         leg = self._leg()
-        name = f"hedge {leg.number}" if leg.number else "primary"
+        kind = f"hedge {leg.number}" if leg.number else "primary"
+        name = f"{type(self.op).__name__} {kind}"
         leg.task = self.sender.runtime.spawn(self._play(leg), name, call=leg.call, inherits=True)
         leg.task.add_done_callback(self._wake)  # one cancelled before it began never plays
         self.due = leg.began + self._delay()
@@ -186,6 +187,7 @@ class Race:
         if leg.error is not None and judge(leg.error) is not Verdict.FATAL:
             leg = next((other for other in self.made if other.partial), leg)
         if leg.error is not None:
+            self.sender.load.calls -= 1  # only answers earn hedges: an outage earns none
             raise self._noted(leg.error, leg)
         if leg.number:
             self.sender.won()

@@ -120,7 +120,7 @@ class Sender:
         counts, load, budget = self.counts, self.load, self._paid_from()
         calls = load.earn()
         if self._is_ours:
-            budget.give(calls)  # as a retry would for each call that succeeds
+            budget.give(calls)  # as a retry would
         if self.runtime.now() + kind.learned.median() >= ends():
             counts.too_late += 1
         elif not load.allows():
