@@ -134,8 +134,9 @@ async def test_a_page_with_a_corrupt_document_is_no_answer_and_a_batch_tells_whi
     await store.set("a", "1")
     await Stack().over(backend).set("b", "plain")
 
-    with pytest.raises(Corrupt):
+    with pytest.raises(Corrupt) as caught:
         await store.search("")
+    assert caught.value.__notes__ == ["it is 'b'"]
     with pytest.raises(BatchFailed):
         await store.get_many(["a", "b"])
     told = await store.bound.send(ReadMany(("a", "b", "none")))

@@ -226,6 +226,20 @@ async def test_a_mark_that_was_changed_is_corrupt(mark: Any) -> None:
         await store.get("a")
 
 
+async def test_a_listing_with_a_cut_object_tells_which() -> None:
+    backend = MemoryMedia()
+    store = over(backend)
+    await store.set("a", b"1")
+    await store.set("b", b"2")
+    put_back(backend, b"x", "b")
+
+    with pytest.raises(Corrupt, match="cut off") as caught:
+        await store.search("")
+    assert caught.value.__notes__ == ["it is 'b'"]
+    assert await store.delete("b") is True
+    assert len(await store.search("")) == 1
+
+
 async def test_objects_of_an_old_key_are_read_and_written_anew() -> None:
     backend, other = MemoryMedia(), Seal.new_key()
     await over(backend).set("a", b"1", type="text/plain", metadata={"n": 1})

@@ -86,7 +86,7 @@ async def test_makes_large_values_smaller_and_lets_small_ones_be() -> None:
     assert await store.get_many(["small", "large"]) == (b"x" * 1023, b"x" * 1024)
     layer = store.bound.layer(Squeeze)
     told = layer.status()
-    assert told == SqueezeStatus(squeezed=1, kept=1, given=1024, stored=told.stored)
+    assert told == SqueezeStatus(squeezed=1, kept=1, given=1024, stored=told.stored, refused=0)
 
 
 async def test_what_cannot_be_made_smaller_stays_as_it_is() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from lamina.capabilities import Capabilities, Serves
 from lamina.domains.store import Check
+from lamina.errors import Corrupt
+from lamina.fields import shown
 from lamina.plan import Worst
 from lamina.threads import OneThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from lamina.operation import Handler, Operation
     from lamina.site import Site
@@ -60,6 +63,16 @@ class Codec(Protocol):
     def weight(self, stored: bytes | str) -> int:
         """Return how many bytes decoding will handle."""
         ...
+
+
+@contextmanager
+def within(name: str) -> Generator[None, None, None]:
+    """Note on what is ``Corrupt`` which item of a listing it is."""
+    try:
+        yield
+    except Corrupt as error:
+        error.add_note(f"it is {shown(name)}")
+        raise
 
 
 class Worker:

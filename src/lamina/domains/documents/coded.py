@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, final
 
-from lamina.domains.coded import C, Coded, Place, codes
+from lamina.domains.coded import C, Coded, Place, codes, within
 from lamina.domains.documents.operations import (
     Document,
     Find,
@@ -143,7 +143,11 @@ class CodedDocuments(Coded[C]):
             return Failed(error)
 
     def _decode_found(self, scope: str, items: tuple[Found, ...]) -> tuple[Found, ...]:
-        return tuple(Found(self._decoded(scope, one.document), one.score) for one in items)
+        return tuple(Found(self._listed(scope, one.document), one.score) for one in items)
+
+    def _listed(self, scope: str, found: Document) -> Document:
+        with within(found.id):
+            return self._decoded(scope, found)
 
     def _encoded(self, op: Write, scope: str) -> Write:
         text = self._codec.encode_text(op.content, _at_id(scope, op.id))

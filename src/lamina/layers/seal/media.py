@@ -6,7 +6,7 @@ from dataclasses import replace
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from lamina.domains.coded import Coded, Place, codes
+from lamina.domains.coded import Coded, Place, codes, within
 from lamina.domains.media.operations import (
     PART,
     Abort,
@@ -72,7 +72,7 @@ class SealedMedia(Coded[Sealer]):
     def list_objects(self, inner: Handler[Any, Any]) -> Handler[ListObjects, Page[Info]]:
         async def answer(op: ListObjects) -> Page[Info]:
             page = await inner(op)
-            return Page(tuple(map(self._plain, page.items)), page.next)
+            return Page(tuple(map(self._listed, page.items)), page.next)
 
         return answer
 
@@ -189,6 +189,10 @@ class SealedMedia(Coded[Sealer]):
         wanted = min(after * SEALED, found.info.size) - first * SEALED
         if len(found.data) != max(wanted, 0):
             self._codec.refuse("a range of a sealed object is cut off")
+
+    def _listed(self, info: Info) -> Info:
+        with within(info.key):
+            return self._plain(info)
 
     def _plain(self, info: Info) -> Info:
         """Return what is told of the object itself; as it is if it is not sealed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
-from lamina.domains.coded import Coded, Place, codes
+from lamina.domains.coded import Coded, Place, codes, within
 from lamina.domains.store import Check
 from lamina.domains.vectors.operations import (
     Drop,
@@ -116,7 +116,11 @@ class SealedVectors(Coded[Sealer]):
         return replace(found, text=self._codec.decode_text(found.text, at))
 
     def _open_all(self, op: Any, found: tuple[Match, ...]) -> tuple[Match, ...]:
-        return tuple(self._opened(op, match) for match in found)
+        return tuple(self._listed(op, match) for match in found)
+
+    def _listed(self, op: Any, match: Match) -> Match:
+        with within(match.id):
+            return self._opened(op, match)
 
     def _open_each(
         self, op: FetchMany, told: tuple[Outcome[Record | None], ...]

@@ -33,11 +33,11 @@ class SqueezeStatus:
         refused: How many contents were ``Corrupt``.
     """
 
-    squeezed: int = 0
-    kept: int = 0
-    given: int = 0
-    stored: int = 0
-    refused: int = 0
+    squeezed: int
+    kept: int
+    given: int
+    stored: int
+    refused: int
 
 
 @final
@@ -56,7 +56,8 @@ class Squeezer:
         self._least = least
         self._level = level
         self._most = most
-        self._told = SqueezeStatus()
+        self._given = self._stored = self._refused = 0
+        self._squeezes = self._kept = 0
 
     def encode(self, data: bytes, place: Place, notes: bytes = b"") -> bytes:
         del place
@@ -106,7 +107,7 @@ class Squeezer:
         return max(len(stored), min(told, self._most))
 
     def status(self) -> SqueezeStatus:
-        return self._told
+        return SqueezeStatus(self._squeezes, self._kept, self._given, self._stored, self._refused)
 
     def _squeezed(self, data: bytes, room: int) -> bytes | None:
         """Return *data* compressed to at most *room* bytes, None if it is not worth it."""
@@ -115,9 +116,11 @@ class Squeezer:
         else:
             body = zlib.compress(data, self._level)
         if body is None or len(body) > room:
-            self._count(kept=1)
+            self._kept += 1
             return None
-        self._count(squeezed=1, given=len(data), stored=len(body))
+        self._squeezes += 1
+        self._given += len(data)
+        self._stored += len(body)
         return body
 
     def _opened(self, body: memoryview, size: int) -> bytes:
@@ -133,18 +136,8 @@ class Squeezer:
         return data
 
     def _refuse(self, message: str) -> NoReturn:
-        self._count(refused=1)
+        self._refused += 1
         raise Corrupt(message, layer=self.layer)
-
-    def _count(self, **more: int) -> None:
-        told = self._told
-        self._told = SqueezeStatus(
-            told.squeezed + more.get("squeezed", 0),
-            told.kept + more.get("kept", 0),
-            told.given + more.get("given", 0),
-            told.stored + more.get("stored", 0),
-            told.refused + more.get("refused", 0),
-        )
 
 
 def _head_of(text: str) -> bytes:
