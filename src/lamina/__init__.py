@@ -58,9 +58,20 @@ if TYPE_CHECKING:
     from lamina.layer import Layer
     from lamina.layers.breaker import Breaker
     from lamina.layers.cache import Cache
+    from lamina.layers.chaos import Chaos
+    from lamina.layers.deadline import Deadline
+    from lamina.layers.fallback import Fallback
+    from lamina.layers.hedge import Hedge
+    from lamina.layers.limit import Limit
     from lamina.layers.log import Log
     from lamina.layers.metrics import Metrics
+    from lamina.layers.rate import Quota, Throttle
+    from lamina.layers.readonly import ReadOnly
     from lamina.layers.retry import Retry
+    from lamina.layers.scope import Scope
+    from lamina.layers.seal import Seal
+    from lamina.layers.shadow import Shadow
+    from lamina.layers.squeeze import Squeeze
     from lamina.layers.timeout import Timeout
     from lamina.operation import Batch, Operation
     from lamina.plan import Plan
@@ -87,9 +98,20 @@ _HOMES = {
     "lamina.layer": "Layer",
     "lamina.layers.breaker": "Breaker",
     "lamina.layers.cache": "Cache",
+    "lamina.layers.chaos": "Chaos",
+    "lamina.layers.deadline": "Deadline",
+    "lamina.layers.fallback": "Fallback",
+    "lamina.layers.hedge": "Hedge",
+    "lamina.layers.limit": "Limit",
     "lamina.layers.log": "Log",
     "lamina.layers.metrics": "Metrics",
+    "lamina.layers.rate": "Quota Throttle",
+    "lamina.layers.readonly": "ReadOnly",
     "lamina.layers.retry": "Retry",
+    "lamina.layers.scope": "Scope",
+    "lamina.layers.seal": "Seal",
+    "lamina.layers.shadow": "Shadow",
+    "lamina.layers.squeeze": "Squeeze",
     "lamina.layers.timeout": "Timeout",
     "lamina.operation": "Batch Operation",
     "lamina.plan": "Plan",
@@ -124,23 +146,28 @@ __all__ = [
     "Cache",
     "Call",
     "Capabilities",
+    "Chaos",
     "CircuitOpen",
     "Closed",
     "Conflict",
     "Corrupt",
+    "Deadline",
     "DeadlineExceeded",
     "Documents",
     "Done",
     "F",
     "Failed",
+    "Fallback",
     "FileSource",
     "FilesMedia",
     "Filter",
+    "Hedge",
     "Invalid",
     "Json",
     "KeyValue",
     "LaminaError",
     "Layer",
+    "Limit",
     "LimitReached",
     "Log",
     "Media",
@@ -155,25 +182,32 @@ __all__ = [
     "PostgresDocuments",
     "PostgresKeyValue",
     "PostgresVectors",
+    "Quota",
     "RateLimited",
+    "ReadOnly",
     "RedisKeyValue",
     "Rejected",
     "Retry",
     "Runtime",
     "S3Media",
+    "Scope",
+    "Seal",
     "Serves",
+    "Shadow",
     "Site",
     "Source",
     "SparseVector",
     "SqliteDocuments",
     "SqliteKeyValue",
     "SqliteVectors",
+    "Squeeze",
     "Stack",
     "StackError",
     "StorageError",
     "Store",
     "SupabaseDocuments",
     "SupabaseMedia",
+    "Throttle",
     "Throttled",
     "TimedOut",
     "Timeout",

@@ -101,13 +101,22 @@ BACKENDS: Final[dict[str, dict[str, Row]]] = {
 LAYERS: Final[dict[str, str]] = {
     "metrics": "lamina.layers.metrics:Metrics",
     "log": "lamina.layers.log:Log",
+    "deadline": "lamina.layers.deadline:Deadline",
     "fallback": "lamina.layers.fallback:Fallback",
     "shadow": "lamina.layers.shadow:Shadow",
     "readonly": "lamina.layers.readonly:ReadOnly",
+    "quota": "lamina.layers.rate:Quota",
+    "scope": "lamina.layers.scope:Scope",
     "cache": "lamina.layers.cache:Cache",
+    "squeeze": "lamina.layers.squeeze:Squeeze",
+    "seal": "lamina.layers.seal:Seal",
     "retry": "lamina.layers.retry:Retry",
+    "hedge": "lamina.layers.hedge:Hedge",
+    "throttle": "lamina.layers.rate:Throttle",
     "breaker": "lamina.layers.breaker:Breaker",
+    "limit": "lamina.layers.limit:Limit",
     "timeout": "lamina.layers.timeout:Timeout",
+    "chaos": "lamina.layers.chaos:Chaos",
 }
 _PLAIN: Final = (str, int, float, bool, type(None), Enum)
 _GROUPS: Final = (list, tuple, set, frozenset, dict)
