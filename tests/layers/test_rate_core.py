@@ -83,7 +83,6 @@ def test_rl1_no_use_of_a_bucket_makes_or_loses_a_token() -> None:
         ("self.full_at = full_at\n", "pass\n"),
         ("self.full_at -= self.interval", "pass"),
         ("self.full_at -= self._now - now", "pass"),
-        ("        self._now = now\n        full_at = self", "        full_at = self"),
         ("        self._now = now\n        full_at = max", "        full_at = max"),
         ("(1 + ahead) * self.interval", "(2 + ahead) * self.interval"),
         ("(1 + ahead) * self.interval", "self.interval"),
@@ -146,3 +145,17 @@ def test_a_clock_that_jumps_far_gives_a_full_bucket_and_no_more() -> None:
     made = Bucket(1.0, 3)
     for now in (0.0, 1e12, -1e12, 5.0):
         assert [made.take(now) for _ in range(4)] in ([True] * 3 + [False], [False] * 4)
+
+
+def jumps_back(module: Any) -> list[bool]:
+    """Take at 10 s, then at 0 s and 1 s of a clock that was set back, with nothing between."""
+    made = module.Bucket(1.0, 1)
+    return [made.take(10.0), made.take(0.0), made.take(1.0)]
+
+
+def test_rl1_a_clock_that_was_set_back_holds_nobody_up() -> None:
+    assert jumps_back(bucket) == [True, False, True]
+    forgets = mutant(
+        bucket, "        self._now = now\n        full_at = self", "        full_at = self"
+    )
+    assert jumps_back(forgets) == [True, False, False]
