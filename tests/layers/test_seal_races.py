@@ -298,6 +298,58 @@ async def test_an_append_whose_answer_was_lost_is_repeated_and_done_once(stack: 
     assert await store.get("a") == b"[1]"
 
 
+class OvertakesLostAnswer(Layer):
+    """Carries the first conditional write out, loses the answer, and lets another follow."""
+
+    slot = "chaos"
+
+    def __init__(self, other: KeyValue) -> None:
+        self.other = other
+
+    def bind(self, op: Any, inner: Any, site: Any) -> Any:
+        lost: list[int] = []
+
+        async def answer(op: Any) -> Any:
+            told = await inner(op)
+            if isinstance(op, CompareAndSet) and not lost:
+                lost.append(1)
+                if op.key == "count":
+                    await self.other.increment(op.key, -10)
+                else:
+                    await self.other.append(op.key, "other")
+                raise Unavailable(sent="maybe")
+            return told
+
+        return answer
+
+
+async def check_overtaken(stack: Stack) -> None:
+    backend = MemoryKeyValue()
+    other = stack.over(backend)
+    store = Stack(*stack.layers, Retry(), OvertakesLostAnswer(other)).over(backend)
+
+    assert await store.append("a", "mine") == 1
+    assert json.loads(await other.get("a") or b"") == ["mine", "other"]
+    assert await store.append("a", "mine") == 3
+
+    store = Stack(*stack.layers, Retry(), OvertakesLostAnswer(other)).over(backend)
+    assert await store.increment("count", -5) == -5
+    assert await other.get("count") == b"-15"
+
+
+async def test_a_change_whose_answer_was_lost_and_that_was_followed_is_not_made_again(
+    stack: Stack,
+) -> None:
+    await check_overtaken(stack)
+
+
+async def test_changes_that_are_not_noted_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(mutant(coded, "if once is None and self._doubts:", "if False:"), monkeypatch)
+
+    with pytest.raises(AssertionError):
+        await check_overtaken(STACKS["seal"])
+
+
 def test_a_cancelled_append_is_there_or_not_and_the_next_goes_on(stack: Stack) -> None:
     async def scenario() -> None:
         store = stack.over(slow(MemoryKeyValue()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
 from lamina.domains.coded import C, Coded, Place, codes
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamina.domains.coded import Worker
+    from lamina.errors import Sent
     from lamina.operation import Handler
     from lamina.site import Site
 
@@ -39,8 +41,12 @@ _TRIES: Final = 16
 _SAME: Final = 3  # tries to replace a value that others write anew in other bytes
 _SHORTEST: Final = 0.001  # seconds that are left to a key whose time ran out just now
 
+_DOUBTS: Final = {"retry", "hedge"}  # a conflict may be with an attempt whose answer was lost
+
 _Changed: TypeAlias = "tuple[bytes | None, int]"
-"""What to store (None: nothing), and the answer."""
+"""What to store (None: nothing, it was done before), and the answer."""
+_Change: TypeAlias = "Callable[[Any, bytes | None, str | None], _Changed]"
+"""Gives it for an operation, what is stored, and the key under which it is noted as done."""
 
 
 @final
@@ -50,7 +56,8 @@ class CodedKeyValue(Coded[C]):
     A compare-and-set reads, compares, and writes in place of the bytes that it read. Appends and
     counters are read, changed and written so too: own ones take turns at a key, and one that
     another process overtakes is tried again, 16 times in all. Idempotency keys are noted within
-    the value, the last 64 of them, and are forgotten with it.
+    the value, the last 64 of them, and are forgotten with it. Over a layer that repeats, each
+    change is noted so, or one that was carried out, unknown to us, would be made again.
     """
 
     clear = frozenset({Check, Delete, Expire, TimeToLive, Scan})
@@ -58,6 +65,7 @@ class CodedKeyValue(Coded[C]):
     def __init__(self, codec: C, worker: Worker, site: Site) -> None:
         super().__init__(codec, worker, site)
         self._turns = Turns(codec.layer, site.runtime)
+        self._doubts = not _DOUBTS.isdisjoint(site.slots_below)
 
     @codes(Get)
     def get(self, inner: Handler[Any, Any]) -> Handler[Get, bytes | None]:
@@ -147,31 +155,31 @@ class CodedKeyValue(Coded[C]):
         del inner
         return self._changing(self._counted)
 
-    def _changing(
-        self, change: Callable[[Any, bytes | None], _Changed]
-    ) -> Handler[Append | Increment, int]:
+    def _changing(self, change: _Change) -> Handler[Append | Increment, int]:
         """Return a handler that reads, changes and writes until nobody comes between."""
         sleep, rng = self._site.runtime.sleep, self._site.runtime.rng
 
         async def answer(op: Append | Increment) -> int:
+            once = op.idempotency if isinstance(op, Append) else None
+            if once is None and self._doubts:
+                once = f"\0{token_hex(8)}"  # no caller's key has a NUL
             async with self._turns.at((op.scope, op.key)):
                 for tried in range(_TRIES):
                     if tried:
                         await sleep(rng.random() * min(0.001 * 2**tried, 0.05))
                     with suppress(Conflict):
-                        return await self._change(op, change)
+                        return await self._change(op, change, once)
             msg = f"others wrote this key at each of {_TRIES} tries"
-            raise Conflict(msg, layer=self._codec.layer, transient=True, sent="no")
+            sent: Sent = "maybe" if self._doubts else "no"
+            raise Conflict(msg, layer=self._codec.layer, transient=True, sent=sent)
 
         return answer
 
-    async def _change(
-        self, op: Append | Increment, change: Callable[[Any, bytes | None], _Changed]
-    ) -> int:
+    async def _change(self, op: Append | Increment, change: _Change, once: str | None) -> int:
         told = await self._below(GetStamped)(GetStamped(op.key, fresh=True, scope=op.scope))
         stored = told.value if self._left(told) > 0 else None
         weight = 0 if stored is None else self._codec.weight(stored)
-        new, answer = await self._worker.run(weight, change, op, stored)
+        new, answer = await self._worker.run(weight, change, op, stored, once)
         if new is not None:
             left = max(self._left(told), _SHORTEST)
             ttl = None if stored is None or math.isinf(left) else left
@@ -185,30 +193,35 @@ class CodedKeyValue(Coded[C]):
         return math.inf if at is None else at - self._site.runtime.wall()
 
     def _replaced(self, op: CompareAndSet, found: bytes | None) -> bytes:
-        at = _at(op.scope, op.key)
-        data, notes = (None, b"") if found is None else self._codec.decode(found, at)
+        data, notes = self._before(op, found)
         if data != op.expect:
             msg = "the key holds another value than expected"
             raise Conflict(msg)
-        return self._codec.encode(op.value, at, notes)
+        return self._after(op, op.value, notes)
 
-    def _appended(self, op: Append, stored: bytes | None) -> _Changed:
-        at = _at(op.scope, op.key)
-        data, notes = (None, b"") if stored is None else self._codec.decode(stored, at)
-        if op.idempotency is not None:
-            before = told_before(notes, op.idempotency)
-            if before is not None:
-                return None, before
+    def _appended(self, op: Append, stored: bytes | None, once: str | None) -> _Changed:
+        data, notes = self._before(op, stored)
+        before = told_before(notes, once)
+        if before is not None:
+            return None, before
         data, length = appended(data, op.items, op.keep_last)
-        if op.idempotency is not None:
-            notes = noted(notes, op.idempotency, length)
-        return self._codec.encode(data, at, notes), length
+        return self._after(op, data, noted(notes, once, length)), length
 
-    def _counted(self, op: Increment, stored: bytes | None) -> _Changed:
-        at = _at(op.scope, op.key)
-        data = None if stored is None else self._codec.decode(stored, at)[0]
+    def _counted(self, op: Increment, stored: bytes | None, once: str | None) -> _Changed:
+        data, notes = self._before(op, stored)
+        before = told_before(notes, once)
+        if before is not None:
+            return None, before
         value = counted(data, op.by)
-        return self._codec.encode(str(value).encode(), at), value
+        return self._after(op, str(value).encode(), noted(notes, once, value)), value
+
+    def _before(self, op: Any, stored: bytes | None) -> tuple[bytes | None, bytes]:
+        if stored is None:
+            return None, b""
+        return self._codec.decode(stored, _at(op.scope, op.key))
+
+    def _after(self, op: Any, data: bytes, notes: bytes) -> bytes:
+        return self._codec.encode(data, _at(op.scope, op.key), notes)
 
     def _weight(self, told: Outcome[bytes | None]) -> int:
         value = told.value if isinstance(told, Done) else None

@@ -1,4 +1,4 @@
-"""What is noted within a value of the appends that must be carried out only once."""
+"""What is noted within a value of the changes that must be carried out only once."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ _NOTE: Final = _DIGEST + 8  # with the answer
 _MOST: Final = 64
 
 
-def told_before(notes: bytes, idempotency: str) -> int | None:
-    """Return the answer to the append with that key, None if none is noted."""
-    wanted = _digest(idempotency)
+def told_before(notes: bytes, once: str | None) -> int | None:
+    """Return the answer to the change that was noted as *once*, None if none was."""
+    if once is None:
+        return None
+    wanted = _digest(once)
     for at in range(0, len(notes) - len(notes) % _NOTE, _NOTE):
         if notes[at : at + _DIGEST] == wanted:
-            return int.from_bytes(notes[at + _DIGEST : at + _NOTE], "big")
+            return int.from_bytes(notes[at + _DIGEST : at + _NOTE], "big", signed=True)
     return None
 
 
-def noted(notes: bytes, idempotency: str, answer: int) -> bytes:
-    """Return *notes* with one more, without the oldest beyond 64."""
-    return (notes + _digest(idempotency) + answer.to_bytes(8, "big"))[-_MOST * _NOTE :]
+def noted(notes: bytes, once: str | None, answer: int) -> bytes:
+    """Return *notes* with one more, without the oldest beyond 64; as they are without a key."""
+    if once is None:
+        return notes
+    return (notes + _digest(once) + answer.to_bytes(8, "big", signed=True))[-_MOST * _NOTE :]
 
 
-def _digest(idempotency: str) -> bytes:
-    return sha256(idempotency.encode()).digest()[:_DIGEST]
+def _digest(once: str) -> bytes:
+    return sha256(once.encode()).digest()[:_DIGEST]
