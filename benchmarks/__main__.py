@@ -12,6 +12,7 @@ from benchmarks import (
     peers,
     search,
     startup,
+    storms,
     wire_postgres,
     wire_redis,
     wire_s3,
@@ -23,6 +24,7 @@ from benchmarks.report import Progress, Report
 SECTIONS = {
     "layers": layers,
     "peers": peers,
+    "storms": storms,
     "startup": startup,
     "search": search,
     "redis": wire_redis,

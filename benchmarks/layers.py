@@ -11,14 +11,24 @@ from benchmarks.report import Progress, Report
 from benchmarks.timing import Subject, side_by_side
 from lamina.backend import serves
 from lamina.backends.memory import MemoryKeyValue
+from lamina.bound import Bound
 from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend, Set
 from lamina.errors import StorageError, Unavailable
 from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
+from lamina.layers.deadline import Deadline
+from lamina.layers.fallback import Fallback
+from lamina.layers.hedge import Hedge
+from lamina.layers.limit import Limit
 from lamina.layers.log import Log
 from lamina.layers.metrics import Metrics
+from lamina.layers.rate import Quota, Throttle
 from lamina.layers.retry import Retry
+from lamina.layers.scope import Scope
+from lamina.layers.seal import Seal
+from lamina.layers.shadow import Shadow
+from lamina.layers.squeeze import Squeeze
 from lamina.layers.timeout import Timeout
 from lamina.operation import Operation
 from lamina.stack import Stack
@@ -71,11 +81,25 @@ class Unwanted(Layer):
 NEW = sys.version_info >= (3, 13)
 FIVE_TARGET = 3.5 if NEW else None
 TIMER_TARGET = 7.0 if NEW else 9.0
+ALONE = {"Breaker": 1.0, "Limit": 0.4, "Retry": 0.25}
+EIGHT = "those five, Deadline, Throttle and Limit"
 
 
 def five() -> list[Layer]:
     """Return the layers that the first figure is about."""
     return [Metrics(), Log(), Retry(attempts=3), Breaker(), Timeout(5.0)]
+
+
+def eight() -> list[Layer]:
+    """Return those with the three that bound time, rate and number."""
+    metrics, log, retry, breaker, timeout = five()
+    guards = [Throttle(1e9, burst=10**9), breaker, Limit(1000, queue=1000), timeout]
+    return [metrics, log, Deadline(10.0), retry, *guards]
+
+
+def other() -> Bound:
+    """Return another stack, for the layers that may ask one."""
+    return Stack().over(MemoryKeyValue()).bound
 
 
 CONFIGURATIONS: dict[str, Callable[[], list[Layer]]] = {
@@ -88,7 +112,18 @@ CONFIGURATIONS: dict[str, Callable[[], list[Layer]]] = {
     "Retry": lambda: [Retry(attempts=3)],
     "Breaker": lambda: [Breaker()],
     "Timeout": lambda: [Timeout(5.0)],
+    "Deadline": lambda: [Deadline(10.0)],
+    "Limit": lambda: [Limit(1000, queue=1000)],
+    "Throttle": lambda: [Throttle(1e9, burst=10**9)],
+    "Quota": lambda: [Quota(1e9, burst=10**9)],
+    "Scope": lambda: [Scope(strict=False)],
+    "Hedge": lambda: [Hedge()],
+    "Fallback": lambda: [Fallback(other())],
+    "Shadow, one read in a million": lambda: [Shadow(other(), rate=1e-6)],
+    "Seal": lambda: [Seal(Seal.new_key())],
+    "Squeeze": lambda: [Squeeze()],
     "Metrics + Log + Retry + Breaker + Timeout": five,
+    "those five, Deadline, Throttle and Limit": eight,
     "default stack (those and Cache)": lambda: [Metrics(), Log(), Cache(ttl=600), *five()[2:]],
 }
 
@@ -119,6 +154,12 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
         report.add(section, name, each.quiet, "us", target=cached.get(name))
     over = timed["Metrics + Log + Retry + Breaker + Timeout"].over(bare)
     report.add(section, "the five over the bare facade call", over, "us over", target=FIVE_TARGET)
+    for name, most in ALONE.items():
+        told = f"{name} alone over the bare facade call"
+        report.add(section, told, timed[name].over(bare), "us over", target=most if NEW else None)
+    eight_over = timed[EIGHT].over(timed["Metrics + Log + Retry + Breaker + Timeout"])
+    told = "Deadline, Throttle and Limit over the five"
+    report.add(section, told, eight_over, "us over", target=1.5 if NEW else None)
     same = stores["an unwanted layer"].bound.plan().operations
     report.add(
         section,
@@ -132,7 +173,7 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
 async def _suspending(report: Report, progress: Progress, *, quick: bool) -> None:
     progress.begin("layers over a store that suspends")
     stores = await _stores(Suspending)
-    names = ("none", "Timeout", "Metrics + Log + Retry + Breaker + Timeout")
+    names = ("none", "Timeout", "Metrics + Log + Retry + Breaker + Timeout", EIGHT)
     subjects: dict[str, Subject] = {name: _reader(stores[name]) for name in names}
     timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     section = "layers, suspending"
@@ -142,6 +183,9 @@ async def _suspending(report: Report, progress: Progress, *, quick: bool) -> Non
     report.add(
         section, "the five with the timer over the bare call", over, "us over", target=TIMER_TARGET
     )
+    over = timed[EIGHT].over(timed["none"])
+    told = "the eight with the one timer over the bare call"
+    report.add(section, told, over, "us over", target=TIMER_TARGET)
 
 
 async def _failing(report: Report, progress: Progress, *, quick: bool) -> None:
