@@ -85,7 +85,7 @@ class Failing(Sleeper):
 class Waits(Layer):
     """A layer of the user's that waits, and knows nothing of deadlines."""
 
-    slot = "quota"
+    slot = "scope"
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -299,7 +299,7 @@ async def test_dl4_what_waits_outside_a_timeout_without_a_timer_ends_its_wait(
     assert await asyncio.gather(*calls) == [("DeadlineExceeded", 2.0)] * 2
 
 
-@pytest.mark.parametrize("slot", ["quota", "fallback", "scope", "batch", "shadow", "readonly"])
+@pytest.mark.parametrize("slot", ["fallback", "scope", "batch", "shadow", "readonly"])
 async def test_what_waits_outside_the_timeout_is_ended_too(slot: str) -> None:
     waits = Waits(60.0)
     waits.slot = slot  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # stands anywhere

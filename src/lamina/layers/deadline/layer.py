@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lamina.site import Site
 
 _BOUNDED: Final = frozenset(
-    ("cache", "squeeze", "seal", "retry", "hedge", "throttle", "breaker", "limit")
+    ("quota", "cache", "squeeze", "seal", "retry", "hedge", "throttle", "breaker", "limit")
 )
 """Slots whose layers end each wait of theirs at the deadline."""
 
