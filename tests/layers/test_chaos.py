@@ -372,6 +372,14 @@ async def test_latency_ends_at_the_caller_s_deadline_and_nothing_is_sent() -> No
     assert backend.calls == []
 
 
+async def test_latency_that_ends_with_the_deadline_comes_too_late() -> None:
+    store, _ = over(Chaos(slow=1.0, latency=2.0))
+
+    async with lamina.call(deadline=2.0):
+        with pytest.raises(DeadlineExceeded):
+            await store.get("a")
+
+
 async def test_a_timeout_ends_injected_latency() -> None:
     store, _ = over(Chaos(slow=1.0), Timeout(0.5))
 
@@ -391,6 +399,9 @@ async def test_ch1_a_hanging_write_has_happened_half_of_the_time() -> None:
     held = [await data.get(f"k{number}") for number in range(40)]
     assert 10 <= held.count(b"1") <= 30
     assert told(store).hang == 40
+    layer = store.bound.layer(Chaos)
+    assert layer is not None
+    assert layer._harm._hanging == set()
 
 
 async def test_closing_ends_what_hangs() -> None:
@@ -504,6 +515,7 @@ async def test_a_function_that_raises_injects_nothing_and_is_counted(
         await store.set("a", b"1")
 
     assert await data.get("a") == b"1"
+    assert now() == 0.0
     assert told(store).raised == 3
     name = next(name for name, option in options.items() if option is raising)
     assert [record.getMessage() for record in caplog.records] == [
@@ -609,6 +621,21 @@ async def test_each_harm_is_told_with_its_kind_and_operation() -> None:
 
     op = Get("a")
     assert seen == [("behaviour", op), ("slow", op), ("twice", op), ("after", op)]
+
+
+@pytest.mark.parametrize("kind", ["rate", "outcome", "hang", "torn"])
+async def test_a_harm_that_ends_the_call_is_told_too(kind: str) -> None:
+    seen: list[tuple[str, object]] = []
+    chaos = Chaos(
+        **{kind: 1.0},
+        answer=lambda _: None,
+        on_injected=lambda kind, op: seen.append((kind, op)),
+    )
+    store, _ = over(chaos, Timeout(1.0))
+
+    await asyncio.gather(store.set("a", b"1"), return_exceptions=True)
+
+    assert seen == [("fault" if kind == "rate" else kind, Set("a", b"1"))]
 
 
 async def test_the_answer_of_a_call_that_is_not_hit_is_the_backend_s_own() -> None:
