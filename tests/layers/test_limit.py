@@ -11,7 +11,7 @@ from mutants import mutant
 
 import lamina
 from lamina.domains.keyvalue import KeyValue
-from lamina.errors import DeadlineExceeded, LimitReached, StackError
+from lamina.errors import Closed, DeadlineExceeded, LimitReached, StackError
 from lamina.layers.breaker import Breaker
 from lamina.layers.limit import Limit, layer, waiters
 from lamina.layers.limit.core import LimitStatus
@@ -198,6 +198,19 @@ async def test_cb11_the_wait_is_told_and_not_taken_for_slowness() -> None:
     breaker = store.bound.layer(Breaker)
     assert breaker is not None
     assert breaker.status().slow == 0
+
+
+async def test_closing_lets_those_who_wait_have_their_turn() -> None:
+    store = Stack(Limit(1, queue=2)).over(Holding())
+    calls = asyncio.ensure_future(outcomes(store, 3))
+    await asyncio.sleep(0.5)
+
+    await store.close()
+
+    assert await calls == [b"0", b"1", b"2"]
+    assert limit_of(store).status().running == 0
+    with pytest.raises(Closed):
+        await store.get("late")
 
 
 async def test_a_failure_gives_its_place_back() -> None:

@@ -80,6 +80,41 @@ async def test_each_tenant_has_a_quota_of_its_own() -> None:
     assert status(store) == ScopeStatus(tenants=2, unscoped=0, limited=1)
 
 
+@pytest.mark.parametrize("name", ["\0", "a" * 100_000, "\ud800"], ids=["nul", "huge", "no text"])
+async def test_a_hostile_name_never_reaches_the_backend(name: str) -> None:
+    backend = Holding(0.0)
+    store = Stack(Scope(rate=5)).over(backend)
+
+    with pytest.raises(Invalid):
+        await store.scoped(name).get("a")
+
+    assert backend.began == []
+    assert status(store).tenants == 0
+
+
+@pytest.mark.parametrize("name", ["a/b/../c", "../x", " ", "a:b", "%00"])
+async def test_a_strange_name_is_a_tenant_like_others(name: str) -> None:
+    store = Stack(Scope()).over(memory.MemoryKeyValue())
+
+    await store.scoped(name).set("k", b"v")
+
+    assert await store.scoped(name).get("k") == b"v"
+    assert await store.scoped("x").get("k") is None
+
+
+async def test_a_tenant_that_floods_costs_no_other_a_token() -> None:
+    store = Stack(Scope(rate=1, burst=2)).over(Holding(0.0))
+    loud, quiet = store.scoped("loud"), store.scoped("quiet")
+
+    flood = [loud.get(f"{n}") for n in range(100)]
+    *told, first, second = await asyncio.gather(
+        *flood, quiet.get("a"), quiet.get("b"), return_exceptions=True
+    )
+
+    assert sum(isinstance(one, RateLimited) for one in told) == 98
+    assert (first, second) == (b"a", b"b")
+
+
 async def test_without_strictness_what_names_no_tenant_passes_uncounted() -> None:
     store = Stack(Scope(strict=False, rate=1)).over(Holding(0.0))
 

@@ -240,6 +240,17 @@ async def test_cb11_the_wait_for_a_token_is_not_slowness() -> None:
     assert breaker.status().slow == 0
 
 
+async def test_closing_lets_those_who_wait_have_their_tokens() -> None:
+    store = Stack(Throttle(1, burst=1, queue=2)).over(Holding(0.0))
+    calls = asyncio.ensure_future(times(store, 3))
+    await asyncio.sleep(0.5)
+
+    await store.close()
+
+    assert await calls == pytest.approx([0.0, 1.0, 2.0])
+    assert status(store) == RateStatus(tokens=0, waiting=0, refused=0)
+
+
 async def test_retry_waits_for_a_token_that_is_told() -> None:
     store = Stack(Retry(3), Throttle(1, burst=1)).over(Holding(0.0))
 

@@ -18,8 +18,8 @@ class Tenants:
     """Takes each tenant's tokens from a bucket of its own.
 
     A bucket that is full again is as good as a new one, and is forgotten. While *most* are not,
-    all further tenants share one more bucket: memory is bounded, nobody is given more than his
-    own, and those who have a bucket feel nothing of it.
+    all further tenants share one more bucket: memory is bounded, and those who have a bucket of
+    their own feel nothing of it.
     """
 
     def __init__(self, make: Callable[[], Bucket], most: int = MOST) -> None:
