@@ -39,9 +39,9 @@ CORES: Final = {
     "lamina.layers.breaker.core": ("test_cores_more", "test_breaker", "test_breaker_core"),
     "lamina.layers.breaker.window": ("test_cores_more", "test_breaker_core"),
     "lamina.layers.retry.core": ("test_cores_more", "test_retry_core", "test_retry"),
-    "lamina.layers.limit.core": ("test_limit_core", "test_limit"),
-    "lamina.bucket": ("test_rate_core", "test_throttle", "test_quota", "test_scope"),
-    "lamina.layers.hedge.core": ("test_hedge_core", "test_hedge"),
+    "lamina.layers.limit.core": ("test_cores_more", "test_limit_core", "test_limit"),
+    "lamina.bucket": ("test_cores_more", "test_rate_core", "test_throttle"),
+    "lamina.layers.hedge.core": ("test_cores_more", "test_hedge_core", "test_hedge"),
     "lamina.layers.cache.core": (
         "test_cores_more",
         "test_cache",

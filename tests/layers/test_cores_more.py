@@ -23,7 +23,10 @@ from lamina.layers.breaker.core import Circuit, State, Verdict
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
 from lamina.layers.cache.core import OVERHEAD, Bounds, Core, Fill
+from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import weigh
+from lamina.layers.hedge.core import Delays, Load
+from lamina.layers.limit.core import Permits
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
@@ -321,3 +324,114 @@ def test_an_answer_of_the_share_of_all_room_is_kept_and_no_larger_one() -> None:
     assert keep(cache(max_bytes=64 * weight), "k", b"x" * 5000)
     assert keep(cache(max_bytes=64 * weight + 63), "k", b"x" * 5000)
     assert not keep(cache(max_bytes=64 * weight - 1), "k", b"x" * 5000)
+
+
+def test_throttling_has_a_base_of_its_own_also_if_it_is_shorter() -> None:
+    policy = policy_of(Retry(3, base=2.0, throttled_base=0.5))
+    assert policy.delay(Throttled(), 0, 1.0) == 0.5
+    assert policy.delay(Unavailable(), 0, 1.0) == 2.0
+
+
+def test_decorrelated_waits_lie_on_one_curve_that_ends_at_the_cap() -> None:
+    def curve(place: float) -> float:
+        return 2.0**place * math.tanh(math.sqrt(4.0 * place)) / 1.4
+
+    policy = policy_of(Retry(3, base=1.0, throttled_base=1.0, cap=1e9, jitter="decorrelated"))
+    assert policy.delay(Unavailable(), 1, 0.5) == pytest.approx(curve(1.5) - curve(0.0))
+    assert policy.delay(Unavailable(), 1, 0.5, 0.25) == pytest.approx(curve(1.5) - curve(0.25))
+    longest = curve(1.0) + (curve(2.0) - curve(0.0))
+    assert policy.waits() == pytest.approx(longest + 2 * 5)
+    tiny = policy_of(Retry(3, base=1e-300, cap=20.0, throttled_base=0, jitter="decorrelated"))
+    assert tiny.delay(Unavailable(), 1000, 0.5) == 1e-300 * 2.0**1000
+    assert tiny.delay(Unavailable(), 10**6, 0.5) == 1e-300 * 2.0**1000
+
+
+def test_a_place_given_up_twice_is_free_once() -> None:
+    permits = Permits(1, 1)
+    assert permits.take()
+    ticket = permits.join()
+    assert ticket is not None
+    assert permits.leave() == [ticket]
+    for _ in range(2):
+        permits.abandon(ticket)
+    assert (permits.running, permits.waiting) == (0, 0)
+
+
+def delays(quantile: float, *seconds: float) -> Delays:
+    made = Delays(quantile, 1)
+    for one in seconds:
+        made.record(one)
+    return made
+
+
+def test_a_generation_of_delays_is_forgotten_after_two_times_a_thousand() -> None:
+    assert delays(0.9, *[10.0] * 1000, *[0.001] * 999).delay() == pytest.approx(10, rel=0.06)
+    assert delays(0.9, *[10.0] * 1000, *[0.001] * 1000).delay() == pytest.approx(0.001, rel=0.06)
+    again = delays(0.9, *[10.0] * 2000, *[0.001] * 999)
+    assert again.delay() == pytest.approx(10, rel=0.06)
+    again.record(0.001)
+    assert again.delay() == pytest.approx(0.001, rel=0.06)
+
+
+@pytest.mark.parametrize(("quantile", "before", "after"), [(1.0, 0.001, 10.0), (0.001, 1e4, 0.001)])
+def test_a_quantile_is_reckoned_anew_after_a_64th_more_calls(
+    quantile: float, before: float, after: float
+) -> None:
+    made = delays(quantile, *[before] * 129)
+    known = made.delay()
+    assert known is not None
+    for _ in range(2):
+        made.record(after)
+        assert made.delay() == known
+    made.record(after)
+    assert made.delay() == pytest.approx(after, rel=0.06)
+
+
+def test_calls_that_took_no_time_are_in_the_least_of_all_delays() -> None:
+    made = Delays(0.5, 3)
+    made.instant = 3
+    assert made.delay() == 1e-4
+    assert made.instant == 0
+
+
+def test_a_leg_cut_off_at_the_very_delay_is_news() -> None:
+    made = delays(0.5, 0.01, 0.01, 0.01)
+    known = made.delay()
+    assert known is not None
+    made.record_at_least(known * 0.99)
+    assert made._new == 3
+    made.record_at_least(known)
+    assert made._new == 4
+
+
+def test_one_delay_is_a_quantile_and_the_longest_is_bounded() -> None:
+    assert delays(0.5, 0.01).delay() == pytest.approx(0.01, rel=0.06)
+    assert delays(0.5, *[1e9] * 3).delay() == pytest.approx(1e-4 * 1.05**299)
+
+
+def test_a_cap_on_load_has_earned_nothing_at_first() -> None:
+    load = Load(0.5)
+    assert (load.earn(), load.credit) == (0, 10.0)
+
+
+def test_doubts_that_have_ended_are_forgotten_and_no_others() -> None:
+    marks = Marks()
+    marks.doubt(["a"], 0.0, 1.0)
+    marks.doubt(["b"], 0.0, 10.0)
+    marks.doubt(["c"], 1.0, 11.0)
+    assert len(marks) == 2
+    assert marks.take(["b"], 1.0) is None
+    assert marks.take(["c"], 1.0) is None
+    held = marks.take(["a"], 1.0)
+    assert held is not None
+    assert len(marks) == 2 + 1
+
+
+def test_everything_is_ended_when_no_pattern_is_given() -> None:
+    marks = Marks()
+    held = marks.take(["keyvalue\0\0=a", "keyvalue\0\0*"], 0.0)
+    assert held is not None
+    marks.end_matching("b")
+    assert [mark.dead for mark in held] == [False, True]
+    marks.end_matching(None)
+    assert [mark.dead for mark in held] == [True, True]
