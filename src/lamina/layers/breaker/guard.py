@@ -56,14 +56,18 @@ class Guard:
         return cls(state, judge, site.runtime)
 
     async def watch(
-        self, op: Operation[Any], inner: Handler[Any, Any], judge: Callable[[Any], Judged]
+        self,
+        op: Operation[Any],
+        inner: Handler[Any, Any],
+        judge: Callable[[Any], Judged],
+        permit: Permit | None = None,
     ) -> Any:
-        """Send *op* if the circuit lets it pass; *judge* says what an answer tells.
+        """Send *op*, with a *permit* or one of its own; *judge* says what an answer tells.
 
         Raises:
             CircuitOpen: Nothing was sent.
         """
-        permit = self.circuit.free or self._admit()
+        permit = permit or self.circuit.free or self.admit()
         clock = _Stopwatch(self.runtime) if self._slow else None
         verdict: Verdict = Verdict.NONE  # what a cancelled call tells
         failure: Exception | None = None
@@ -103,7 +107,12 @@ class Guard:
         self.circuit.go(state, self.runtime.now())
         self.listeners.tell()
 
-    def _admit(self) -> Permit:
+    def admit(self) -> Permit:
+        """Return a permit for one call, to be sent at once.
+
+        Raises:
+            CircuitOpen: Nothing was sent.
+        """
         now = self.runtime.now()
         permit = self.circuit.admit(now)
         if permit is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.layer import Layer
-from lamina.layers.breaker.core import CircuitStatus, State
+from lamina.layers.breaker.core import CircuitStatus, State, Verdict
 from lamina.layers.breaker.guard import Guard
 from lamina.layers.breaker.options import check_listeners, settings_of
 from lamina.operation import Batch
@@ -13,7 +13,6 @@ from lamina.operation import Batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lamina.layers.breaker.core import Verdict
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
@@ -30,15 +29,14 @@ class Breaker(Layer):
 
     A failure is ``Unavailable`` or ``TimedOut``, in a batch one such item; any other answer is a
     success. Refusals by layers, the caller's deadline, cancellation and throttling (unless
-    *count_throttled*) count neither way: a cancelled probe gives its place back. *classify* may
-    judge an error otherwise. Waiting for a place in ``Limit`` or ``Throttle`` is not slow.
-
-    *on_change* is told each transition, *listeners* what aiobreaker tells. Stacks of one loop that
-    name the same *shared* circuit use it together. Defaults follow Polly, the rate resilience4j.
+    *count_throttled*) count neither way; *classify* may judge an error otherwise. Waiting for a
+    place in ``Limit`` or ``Throttle`` is not slow. *on_change* is told each transition,
+    *listeners* what aiobreaker tells. Stacks that name the same *shared* circuit use it together.
+    Defaults follow Polly, the rate resilience4j.
 
     Raises:
-        CircuitOpen: Also an ``aiobreaker.CircuitBreakerError``; *retry_after* says when a probe
-            may pass. Nothing was sent. The call that opens the circuit raises its own error.
+        CircuitOpen: Also an ``aiobreaker.CircuitBreakerError``. Nothing was sent; *retry_after*
+            says when a probe may pass. The call that opens the circuit raises its own error.
     """
 
     slot = "breaker"
@@ -68,16 +66,12 @@ class Breaker(Layer):
         self.window = window
         self.buckets = buckets
         self.min_calls = min_calls
-        self.slow = slow
-        self.slow_rate = slow_rate
-        self.break_for = break_for
-        self.break_cap = break_cap
+        self.slow, self.slow_rate = slow, slow_rate
+        self.break_for, self.break_cap = break_for, break_cap
         self.jitter = jitter
-        self.probes = probes
-        self.probes_at_once = probes_at_once
+        self.probes, self.probes_at_once = probes, probes_at_once
         self.lease = lease
-        self.classify = classify
-        self.count_throttled = count_throttled
+        self.classify, self.count_throttled = classify, count_throttled
         self.listeners = check_listeners(listeners)
         self.on_change = on_change
         self.shared = shared
@@ -91,7 +85,8 @@ class Breaker(Layer):
     async def around(self, op: Op, inner: Handler[Op, R]) -> R:
         permit = self._circuit.free
         if permit is None:
-            return cast("R", await self._guard.watch(op, inner, self._judge.of_answer))
+            probe = self._guard.admit()
+            return cast("R", await self._guard.watch(op, inner, self._judge.of_answer, probe))
         try:
             answer = await inner(op)
         except Exception as error:
@@ -102,11 +97,11 @@ class Breaker(Layer):
         return answer
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        if issubclass(op, Batch):
-            return self._guard.watched(inner, self._judge.of_outcomes)
-        if self.listeners or self.on_change or self.slow:
-            return self._guard.watched(inner, self._judge.of_answer)
-        return super().bind(op, inner, site)
+        batch = issubclass(op, Batch)
+        if not (batch or self.listeners or self.on_change or self.slow):
+            return super().bind(op, inner, site)
+        judge = self._judge
+        return self._guard.watched(inner, judge.of_outcomes if batch else judge.of_answer)
 
     def status(self) -> CircuitStatus:
         """Describe the circuit as it is now."""

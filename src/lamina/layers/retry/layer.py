@@ -40,7 +40,6 @@ class Retry(Layer):
     Retries are paid from a *budget* of tokens (None: unlimited): 14 for one, 5 after throttling,
     given back when it succeeds or is never sent; a first attempt that succeeds adds 1. Stacks that
     name the same *shared* budget spend it together. The last error itself comes out, with a note.
-
     The numbers are those of the AWS SDKs of 2026.
     """
 
@@ -78,10 +77,9 @@ class Retry(Layer):
     def setup(self, site: Site) -> None:
         waits = self.base, self.cap, self.throttled_base
         self._policy = Policy(self.attempts, *waits, self.patient, self.jitter)
+        budget = budget_at(site, self.budget, self.shared)
         hooks = Hooks(self.when, self.on_retry)
-        self._engine = Engine(
-            self._policy, budget_at(site, self.budget, self.shared), site, self.needs, hooks
-        )
+        self._engine = Engine(self._policy, budget, site, self.needs, hooks)
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         del op
