@@ -172,7 +172,7 @@ def test_a_variable_beneath_a_value_is_refused() -> None:
         ),
         (
             b"[media.retry]\nattempts = " + b"9" * 4_000,
-            "lamina.toml: media.retry: a number is too large",
+            "media.retry: Retry: attempts must be a whole number from 1, got 999",
         ),
         (b"[media.timeout]\nseconds = " + b"9" * 4_000, "lamina.toml: media.timeout"),
         (b"[keyvalue]\nbusy = " + b"9" * 4_000, "keyvalue.busy: must be a valid number"),
