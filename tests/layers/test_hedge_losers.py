@@ -171,6 +171,16 @@ async def test_closing_the_store_while_legs_are_out_ends_the_call_with_a_typed_e
         await call
 
 
+async def test_a_leg_that_is_stopped_before_it_began_ends_the_call() -> None:
+    store = over(ScriptedKeyValue(), Hedge(1.0))
+    call = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    await store.bound.runtime.stop()
+
+    with pytest.raises(Closed):
+        await call
+
+
 async def test_hg4_a_cancellation_by_the_caller_ends_all_legs_and_crosses_unchanged() -> None:
     backend = ScriptedKeyValue()
     backend.expect(Get).hangs().times(3)

@@ -100,7 +100,7 @@ class Race:
         legs, sender, last = self.legs, self.sender, self.made[-1]
         due = last.began + last.call.queued + self._delay()
         if not legs.hurry and self.now() < due:  # it had waited for a place meanwhile
-            self.due = due
+            self.due, self.crowded = due, False
         elif sender.is_reluctant():
             self.crowded = True
             self._put_off()
