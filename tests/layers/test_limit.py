@@ -299,4 +299,4 @@ async def test_a_layer_above_may_ask_whether_calls_wait() -> None:
 )
 def test_an_option_out_of_range_is_refused(options: dict[str, Any], name: str) -> None:
     with pytest.raises(StackError, match=f"Limit: {name} must be"):
-        Limit(**{"at_once": 1, **options})
+        Limit(options.get("at_once", 1), **{k: v for k, v in options.items() if k != "at_once"})
