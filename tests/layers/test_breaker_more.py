@@ -286,6 +286,10 @@ async def test_a_circuit_that_is_not_closed_makes_those_above_reluctant() -> Non
     assert [one() for one in seen] == [False]
     await call(store)
     assert [one() for one in seen] == [True]
+    breaker = store.bound.layer(Breaker)
+    assert breaker is not None
+    breaker.disable()
+    assert [one() for one in seen] == [False]
 
 
 def test_a_circuit_shared_by_name_serves_one_loop_after_another() -> None:

@@ -219,7 +219,6 @@ def test_rt10_calls_that_fail_together_never_overdraw_the_budget() -> None:
         assert retry is not None
         status = retry.status()
         assert 0 <= status.tokens <= 60
-        assert status.retried * 14 - (60 - status.tokens) in range(15 * 14)
         assert len(backend.calls) <= 5 + 2 * 4
 
     explore(scenario, schedules=500)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, final
 
 from lamina.context import Call, current
 from lamina.layers.breaker.core import Circuit, Settings, State, Verdict
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lamina.site import Site
 
     Watched: TypeAlias = tuple[Circuit, Listeners]
+
+_PASSING: Final = (State.CLOSED, State.DISABLED)
 
 
 @final
@@ -52,7 +54,8 @@ class Guard:
                 (settings, listeners, hook, layer.classify, layer.count_throttled),
                 lambda: _watched(settings, listeners, hook, name, site.runtime),
             )
-        site.common.reluctant.append(lambda: state[0].free is None)
+        circuit = state[0]
+        site.common.reluctant.append(lambda: circuit.state not in _PASSING)
         return cls(state, judge, site.runtime)
 
     async def watch(
