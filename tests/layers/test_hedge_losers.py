@@ -172,7 +172,7 @@ async def test_closing_the_store_while_legs_are_out_ends_the_call_with_a_typed_e
 
 
 async def test_a_leg_that_is_stopped_before_it_began_ends_the_call() -> None:
-    store = over(ScriptedKeyValue(), Hedge(1.0))
+    store = over(ScriptedKeyValue(), Hedge(quantile=None))
     call = asyncio.ensure_future(store.get("a"))
     await asyncio.sleep(0)
     await store.bound.runtime.stop()

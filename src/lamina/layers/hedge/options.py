@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lamina.errors import StackError
 from lamina.operation import Operation
@@ -29,7 +29,7 @@ def check(layer: Hedge) -> None:
     check_hook(layer, "on_hedge")
 
 
-def named(ops: object) -> tuple[str | type[Operation[Any]], ...] | None:
+def named(ops: Any) -> tuple[str | type[Operation[Any]], ...] | None:
     """Return *ops* as a tuple.
 
     Raises:
@@ -37,12 +37,15 @@ def named(ops: object) -> tuple[str | type[Operation[Any]], ...] | None:
     """
     if ops is None:
         return None
-    if isinstance(ops, Iterable) and not isinstance(ops, str | bytes):
-        given = tuple(cast("Iterable[Any]", ops))
-        if given and all(map(_is_operation, given)):
-            return given
-    msg = f"Hedge: ops must be operation types or their names, at least one, or None; got {ops!r}"
-    raise StackError(msg)
+    given: tuple[Any, ...] = tuple(ops) if _is_many(ops) else ()
+    if not given or not all(map(_is_operation, given)):
+        msg = f"Hedge: ops must be operation types or their names, or None, got {ops!r}"
+        raise StackError(msg)
+    return given
+
+
+def _is_many(ops: object) -> bool:
+    return isinstance(ops, Iterable) and not isinstance(ops, str | bytes)
 
 
 def _is_operation(one: object) -> bool:
