@@ -70,6 +70,7 @@ USING_A_STACK_LOADS: Final = {
     *("lamina.operation", "lamina.context", "lamina.runtime", "lamina.capabilities"),
     *("lamina.plan", "lamina.bound", "lamina.backend", "lamina.site", "lamina.layer"),
     *("lamina.rules", "lamina.rules.places", "lamina.rules.refused", "lamina.rules.warned"),
+    *("lamina.rules.orders", "lamina.rules.options"),
     *("lamina.batches", "lamina.stack", "lamina.budget"),
     *("lamina.values.answers", "lamina.values.checks", "lamina.values.frozen"),
     *("lamina.values.vectors", "lamina.filters.language", "lamina.filters.nodes"),

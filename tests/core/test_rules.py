@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rules_stub import of
 
+import lamina
 from lamina.domains.keyvalue import Append, Get, Set
 from lamina.errors import StackError
 from lamina.layer import SLOTS, Layer
@@ -223,6 +224,20 @@ def test_layers_of_ours_with_their_defaults_are_legal_together() -> None:
     Stack(Retry(), Breaker(), Timeout(15))
     with pytest.raises(StackError, match="E03"):
         Stack(Retry(), Breaker(), Timeout(15.1))
+
+
+def test_the_docs_name_the_slots_of_all_layers_in_their_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
+    named = page.partition("exist: ")[2].partition(".")[0].replace("\n", " ").split(", ")
+    found = {layer.slot for layer in shipped().values()}
+    assert named == [slot for slot in SLOTS if slot in found and slot != "attempt-metrics"]
+
+
+def shipped() -> dict[str, type[Layer]]:
+    """Return the layers that ship, by name."""
+    made = (getattr(lamina, name) for name in lamina.__all__)
+    kinds = (one for one in made if isinstance(one, type))
+    return {kind.__name__: kind for kind in kinds if issubclass(kind, Layer) and kind is not Layer}
 
 
 def test_all_rules_stand_in_the_table_of_the_docs() -> None:
