@@ -53,17 +53,17 @@ class ChaosStatus(NamedTuple):
 class Die:
     """One strategy's chance. It has a sequence of its own, so that no other strategy shifts it."""
 
-    __slots__ = ("asks", "draw", "kind", "rate")
+    __slots__ = ("draw", "kind", "rate")
 
     def __init__(self, kind: Kind, rate: Rate, seed: int) -> None:
         self.kind: Kind = kind
         self.draw = Random(f"{seed} {kind}").random
-        self.asks = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else None
-        self.rate = 0.0 if callable(rate) else rate
+        self.rate = Hook(rate, "Chaos", RATES[kind]) if callable(rate) else rate
 
     def rate_of(self, op: Operation[Any]) -> float:
         """Return the chance that this call is hit."""
-        return self.rate if self.asks is None else number(self.asks(0.0, op))
+        rate = self.rate
+        return number(rate(0.0, op)) if isinstance(rate, Hook) else rate
 
 
 @final
@@ -91,7 +91,7 @@ class Dice:
 
     def status(self, raised: int) -> ChaosStatus:
         """Return what was done; *raised* is that of the layer's own hooks."""
-        raised += sum(die.asks.raised for die in self._dice if die.asks is not None)
+        raised += sum(die.rate.raised for die in self._dice if isinstance(die.rate, Hook))
         return ChaosStatus(self.calls, **self.harm, raised=raised)
 
 
