@@ -29,7 +29,7 @@ ORDER: Final = (
     {"fields"},
     {"operation"},
     {"runtime"},
-    {"capabilities"},
+    {"capabilities", "gate"},
     {"bound"},
     {"backend"},
     {"site"},
@@ -71,7 +71,7 @@ USING_A_STACK_LOADS: Final = {
     *("lamina.plan", "lamina.bound", "lamina.backend", "lamina.site", "lamina.layer"),
     *("lamina.rules", "lamina.rules.places", "lamina.rules.refused", "lamina.rules.warned"),
     *("lamina.rules.orders", "lamina.rules.options"),
-    *("lamina.batches", "lamina.stack", "lamina.budget"),
+    *("lamina.batches", "lamina.stack", "lamina.budget", "lamina.gate"),
     *("lamina.values.answers", "lamina.values.checks", "lamina.values.frozen"),
     *("lamina.values.vectors", "lamina.filters.language", "lamina.filters.nodes"),
 }

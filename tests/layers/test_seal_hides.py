@@ -7,6 +7,7 @@ import pickle
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pkgutil import iter_modules
 from types import NoneType
 from typing import Any, Final, final, get_args
 
@@ -51,7 +52,7 @@ from lamina.errors import Unsupported
 from lamina.layer import Layer
 from lamina.layers.seal import Seal
 from lamina.layers.seal.codecs import Sealed
-from lamina.operation import Batch, Handler, Op, Operation, R
+from lamina.operation import Handler, Op, Operation, R
 from lamina.stack import Stack
 from lamina.values import Json, Page, Vector
 
@@ -145,13 +146,13 @@ class Recorder(Layer):
 
 def operations(domain: str) -> set[type[Operation[Any]]]:
     """Return every operation that the domain defines."""
-    module = import_module(f"lamina.domains.{domain}.operations")
+    home = f"lamina.domains.{domain}"
+    places = [info.name for info in iter_modules(import_module(home).__path__, f"{home}.")]
     found = {
         value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Operation)
-        and value not in {Operation, Batch, Deletion}
+        for place in places
+        for value in vars(import_module(place)).values()
+        if isinstance(value, type) and issubclass(value, Operation) and value.__module__ == place
     }
     assert all(op.domain == domain for op in found)
     return {*found, Check}

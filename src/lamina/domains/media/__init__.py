@@ -3,16 +3,12 @@
 from lamina.domains.media.facade import Given, Media, MediaBackend, Reader
 from lamina.domains.media.operations import (
     PART,
-    Abort,
-    Begin,
     Chunk,
     Erase,
-    Finish,
     Head,
     Info,
     ListObjects,
     Put,
-    PutPart,
     ReadRange,
     Sign,
     check_condition,
@@ -20,6 +16,7 @@ from lamina.domains.media.operations import (
     has_condition,
     metadata_of,
 )
+from lamina.domains.media.parts import Abort, Begin, Finish, PutPart
 from lamina.domains.media.sources import BytesSource, FileSource, Source
 
 __all__ = [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict, Corrupt, Invalid
 from lamina.fields import shown
 from lamina.operation import Operation, Send, operation
 from lamina.values import EMPTY, Count, FrozenDict, Json, Key, Page, Seconds
+
+if TYPE_CHECKING:
+    from lamina.domains.media.parts import Finish
 
 PART: Final = 8 * 1024 * 1024
 """Bytes in one range or part: above S3's least part of 5 MiB."""
@@ -162,66 +165,6 @@ class Put(Operation[Info]):
 
     def _describes(self, info: Info) -> bool:
         return info.type == self.type and Json.of(info.metadata) == self.metadata
-
-
-@operation("media", writes=True, idempotent=False)
-class Begin(Operation[str]):
-    """Begin an upload in parts; gives its id, which the backend draws.
-
-    Nothing is visible until it is finished.
-    """
-
-    key: Key
-    type: str = "application/octet-stream"
-    metadata: Json = EMPTY
-
-    def portable(self) -> bool:
-        return False
-
-
-@operation("media", writes=True, idempotent=True)
-class PutPart(Operation[str]):
-    """Write one part, numbered from 1; gives its etag. A part may be written again."""
-
-    key: Key
-    upload: Key
-    number: Count
-    data: bytes
-
-    def portable(self) -> bool:
-        return False
-
-
-@operation("media", writes=True, idempotent=True)
-class Finish(Operation[Info]):
-    """Make the object of an upload's parts, all at once; *parts* are their etags in order.
-
-    Finishing again what was finished gives the same answer, unless the key was written since.
-    *if_absent* and *if_etag* are those of ``Put``.
-    """
-
-    key: Key
-    upload: Key
-    parts: tuple[str, ...]
-    if_absent: bool = False
-    if_etag: str | None = None
-
-    def tags(self) -> tuple[str, ...]:
-        return (self.tag(self.key), self.tag())
-
-    def portable(self) -> bool:
-        return False
-
-
-@operation("media", writes=True, idempotent=True)
-class Abort(Operation[bool]):
-    """Throw an upload's parts away; tells whether there was one."""
-
-    key: Key
-    upload: Key
-
-    def portable(self) -> bool:
-        return False
 
 
 @operation("media", writes=True, idempotent=True)
