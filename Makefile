@@ -24,7 +24,7 @@ chat: $(STAMP) ## talk to the bot (ARGS="...")
 test: $(STAMP) ## run all tests (ARGS=tests/core, ARGS="-k redis", WORKERS=0, ...)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
-check: $(STAMP) ## formatting, lint and types; stops at the first failure
+check: $(STAMP) ## formatting, lint, types, and a test for each must; stops at the first failure
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy

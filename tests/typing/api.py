@@ -8,19 +8,33 @@ from typing import assert_type
 from lamina import (
     Blocking,
     Cache,
+    Chaos,
+    Deadline,
     Documents,
     F,
+    Fallback,
+    Hedge,
     Json,
     KeyValue,
+    Limit,
     Media,
     MemoryDocuments,
     MemoryKeyValue,
     MemoryMedia,
     MemoryVectors,
     Metrics,
+    Quota,
+    ReadOnly,
     Retry,
+    Scope,
+    Seal,
+    Shadow,
     SqliteKeyValue,
+    Squeeze,
     Stack,
+    Throttle,
+    Timeout,
+    Unavailable,
     Vector,
     Vectors,
 )
@@ -33,6 +47,18 @@ from lamina.domains.media import Chunk, FileSource, Info, Reader, ReadRange
 from lamina.domains.store import Store
 from lamina.domains.vectors import IndexInfo, Match, Nearest, Record, Upsert
 from lamina.filters import Filter
+from lamina.layers.chaos import ChaosStatus
+from lamina.layers.deadline import DeadlineStatus
+from lamina.layers.fallback import FallbackStatus
+from lamina.layers.hedge import HedgeStatus
+from lamina.layers.limit import LimitStatus
+from lamina.layers.rate import RateStatus
+from lamina.layers.retry import RetryStatus
+from lamina.layers.scope import ScopeStatus
+from lamina.layers.seal import SealStatus
+from lamina.layers.shadow import ShadowStatus
+from lamina.layers.squeeze import SqueezeStatus
+from lamina.layers.timeout import TimeoutStatus
 from lamina.operation import Handler, Operation
 from lamina.plan import Plan
 from lamina.testing import Faulty, ScriptedKeyValue, ScriptedMedia
@@ -185,6 +211,42 @@ async def outcomes(store: KeyValue) -> bytes | None:
 async def context() -> None:
     async with call(deadline=2.0) as told:
         assert_type(told, Call)
+
+
+def layers_tell_what_they_do(bound: Bound) -> None:
+    assert_type(bound.layer(Limit), Limit | None)
+    assert_type(Chaos().status(), ChaosStatus)
+    assert_type(Deadline(1).status(), DeadlineStatus)
+    assert_type(Fallback(bound).status(), FallbackStatus)
+    assert_type(Hedge().status(), HedgeStatus)
+    assert_type(Limit(1).status(), LimitStatus)
+    assert_type(Quota(1).status(), RateStatus)
+    assert_type(Retry().status(), RetryStatus)
+    assert_type(Scope().status(), ScopeStatus)
+    assert_type(Seal("key").status(), SealStatus)
+    assert_type(Shadow(bound).status(), ShadowStatus)
+    assert_type(Squeeze().status(), SqueezeStatus)
+    assert_type(Throttle(1).status(), RateStatus)
+    assert_type(Timeout(1).status(), TimeoutStatus)
+
+
+def layers_take_other_stacks_and_hooks(bound: Bound) -> Stack:
+    return Stack(
+        Deadline(2.0),
+        Fallback(bound, on=(Unavailable,), on_fallback=lambda op, error: None),
+        Shadow(bound, compare=lambda op, mine, other: mine == other),
+        ReadOnly(),
+        Quota(10, per=60.0, burst=5),
+        Scope(rate=1.0),
+        Squeeze(least=100),
+        Seal([Seal.new_key()]),
+        Retry(on_retry=lambda attempt, delay, error: None, when=lambda error: True),
+        Hedge(0.1, hedges=2, ops=[Get, "Scan"]),
+        Throttle(100, queue=10, wait=1.0),
+        Limit(10, queue=5),
+        Timeout(1.0),
+        Chaos(0.1, after=0.1, seed=1, ops=["Get"]),
+    )
 
 
 def filters() -> None:
