@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lamina.bucket import _FAR as FAR
+from lamina.bucket import Bucket, check_pace
 from lamina.budget import Budget
 from lamina.domains.keyvalue import Append, Get
 from lamina.errors import (
@@ -15,6 +17,7 @@ from lamina.errors import (
     CircuitOpen,
     LimitReached,
     RateLimited,
+    StackError,
     Throttled,
     Unavailable,
 )
@@ -144,6 +147,15 @@ def half_open(**options: Any) -> Circuit:
     made = circuit(**options)
     made.go(State.OPEN, 0.0)
     return made
+
+
+def test_a_disabled_circuit_learns_nothing() -> None:
+    made = circuit(min_calls=1)
+    made.go(State.DISABLED, 0.0)
+    for _ in range(5):
+        call(made, Verdict.FAILURE, 0.0)
+    told = made.status(0.0)
+    assert (told.state, told.calls, told.opened) == (State.DISABLED, 0, 0)
 
 
 def test_a_new_circuit_tells_nothing() -> None:
@@ -435,3 +447,34 @@ def test_everything_is_ended_when_no_pattern_is_given() -> None:
     assert [mark.dead for mark in held] == [False, True]
     marks.end_matching(None)
     assert [mark.dead for mark in held] == [True, True]
+
+
+def bucket(interval: float, burst: int, full_at: float) -> Bucket:
+    made = Bucket(interval, burst)
+    made.full_at = full_at
+    return made
+
+
+def test_a_token_may_come_a_billionth_of_a_second_early_and_no_more() -> None:
+    assert bucket(1e-9, 1, 1e-9).take(0.0)
+    assert not bucket(1e-9, 1, 1.5e-9).take(0.0)
+
+
+def test_late_in_a_clocks_life_a_token_may_come_four_of_its_ticks_early() -> None:
+    now = 2.0**40
+    tick = math.ulp(now)
+    assert bucket(1.0, 1, now + 4 * tick).take(now)
+    assert not bucket(1.0, 1, now + 5 * tick).take(now)
+
+
+def test_a_token_that_is_all_but_there_is_told() -> None:
+    assert bucket(0.001, 10, 0.003 + 5e-10).tokens(0.0) == 7
+    assert bucket(0.001, 10, 0.003 + 5e-9).tokens(0.0) == 6
+
+
+def test_the_fastest_and_the_slowest_pace_are_a_pace() -> None:
+    check_pace("Throttle", 1e9, 1.0)
+    check_pace("Throttle", 1.0, FAR)
+    for rate, per in ((1.1e9, 1.0), (1.0, FAR * 1.1)):
+        with pytest.raises(StackError):
+            check_pace("Throttle", rate, per)
