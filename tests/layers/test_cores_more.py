@@ -149,6 +149,13 @@ def half_open(**options: Any) -> Circuit:
     return made
 
 
+def test_each_opening_counts() -> None:
+    made = circuit()
+    for _ in range(3):
+        made.go(State.OPEN, 0.0)
+    assert made.status(0.0).opened == 3
+
+
 def test_a_disabled_circuit_learns_nothing() -> None:
     made = circuit(min_calls=1)
     made.go(State.DISABLED, 0.0)
