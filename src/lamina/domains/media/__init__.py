@@ -1,22 +1,22 @@
 """Media: files of any size, read by ranges and written in parts."""
 
+from lamina.domains.media.conditions import check_condition, check_range, has_condition, metadata_of
 from lamina.domains.media.facade import Given, Media, MediaBackend, Reader
 from lamina.domains.media.operations import (
     PART,
+    Abort,
+    Begin,
     Chunk,
     Erase,
+    Finish,
     Head,
     Info,
     ListObjects,
     Put,
+    PutPart,
     ReadRange,
     Sign,
-    check_condition,
-    check_range,
-    has_condition,
-    metadata_of,
 )
-from lamina.domains.media.parts import Abort, Begin, Finish, PutPart
 from lamina.domains.media.sources import BytesSource, FileSource, Source
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 from lamina.backend import Backend
 from lamina.domains.media.operations import (
     PART,
+    Begin,
     Erase,
     Head,
     Info,
@@ -16,7 +17,6 @@ from lamina.domains.media.operations import (
     ReadRange,
     Sign,
 )
-from lamina.domains.media.parts import Begin
 from lamina.domains.media.sources import Source, read_part, source_of
 from lamina.domains.media.upload import Upload
 from lamina.domains.store import Facade, every

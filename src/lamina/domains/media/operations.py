@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
 from lamina.domains.store import Deletion
-from lamina.errors import Conflict, Corrupt, Invalid
+from lamina.errors import Conflict
 from lamina.fields import shown
 from lamina.operation import Operation, Send, operation
-from lamina.values import EMPTY, Count, FrozenDict, Json, Key, Page, Seconds
-
-if TYPE_CHECKING:
-    from lamina.domains.media.parts import Finish
+from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
 """Bytes in one range or part: above S3's least part of 5 MiB."""
@@ -75,66 +72,6 @@ class ReadRange(Operation[Chunk | None]):
         return (self.tag(self.key),)
 
 
-def check_range(op: ReadRange, etag: str) -> None:
-    """Refuse a range that no backend may serve of the version with that *etag*.
-
-    Raises:
-        Invalid: It starts before the beginning.
-        Conflict: Another version is asked for.
-    """
-    if op.start < 0:
-        msg = f"start must be at least 0, got {op.start!r}"
-        raise Invalid(msg)
-    if op.etag is not None and op.etag != etag:
-        msg = "the object was changed since it was opened"
-        raise Conflict(msg)
-
-
-def has_condition(op: Put | Finish) -> bool:
-    """Tell whether it is to be carried out only where a condition holds.
-
-    Raises:
-        Invalid: It has two conditions.
-    """
-    if op.if_absent and op.if_etag is not None:
-        msg = "if_absent and if_etag cannot both hold"
-        raise Invalid(msg)
-    return op.if_absent or op.if_etag is not None
-
-
-def check_condition(op: Put | Finish, etag: str | None) -> None:
-    """Refuse a write whose condition does not hold where *etag* is stored, None for nothing.
-
-    Raises:
-        Invalid: It has two conditions.
-        Conflict: There is an object that must not be, or not the one that must.
-    """
-    has_condition(op)
-    if op.if_absent and etag is not None:
-        msg = "there is an object already"
-        raise Conflict(msg)
-    if op.if_etag not in {None, etag}:
-        msg = "the object is not the version that was to be replaced"
-        raise Conflict(msg)
-
-
-def metadata_of(data: Json) -> Mapping[str, Any]:
-    """Return the metadata that an operation carries, frozen.
-
-    Raises:
-        Invalid: It is no JSON object.
-    """
-    try:
-        found = data.value()
-    except Corrupt as error:
-        msg = "metadata must be JSON"
-        raise Invalid(msg) from error
-    if not isinstance(found, FrozenDict):
-        msg = "metadata must be a JSON object"
-        raise Invalid(msg)
-    return found
-
-
 @operation("media", writes=True, idempotent=True)
 class Put(Operation[Info]):
     """Write a whole object in one go; ``Conflict`` if what is there is not as asked.
@@ -165,6 +102,66 @@ class Put(Operation[Info]):
 
     def _describes(self, info: Info) -> bool:
         return info.type == self.type and Json.of(info.metadata) == self.metadata
+
+
+@operation("media", writes=True, idempotent=False)
+class Begin(Operation[str]):
+    """Begin an upload in parts; gives its id, which the backend draws.
+
+    Nothing is visible until it is finished.
+    """
+
+    key: Key
+    type: str = "application/octet-stream"
+    metadata: Json = EMPTY
+
+    def portable(self) -> bool:
+        return False
+
+
+@operation("media", writes=True, idempotent=True)
+class PutPart(Operation[str]):
+    """Write one part, numbered from 1; gives its etag. A part may be written again."""
+
+    key: Key
+    upload: Key
+    number: Count
+    data: bytes
+
+    def portable(self) -> bool:
+        return False
+
+
+@operation("media", writes=True, idempotent=True)
+class Finish(Operation[Info]):
+    """Make the object of an upload's parts, all at once; *parts* are their etags in order.
+
+    Finishing again what was finished gives the same answer, unless the key was written since.
+    *if_absent* and *if_etag* are those of ``Put``.
+    """
+
+    key: Key
+    upload: Key
+    parts: tuple[str, ...]
+    if_absent: bool = False
+    if_etag: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag(self.key), self.tag())
+
+    def portable(self) -> bool:
+        return False
+
+
+@operation("media", writes=True, idempotent=True)
+class Abort(Operation[bool]):
+    """Throw an upload's parts away; tells whether there was one."""
+
+    key: Key
+    upload: Key
+
+    def portable(self) -> bool:
+        return False
 
 
 @operation("media", writes=True, idempotent=True)

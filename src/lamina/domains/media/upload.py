@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, final
 
 from lamina.context import current
-from lamina.domains.media.operations import PART
-from lamina.domains.media.parts import Abort, Begin, Finish, PutPart
+from lamina.domains.media.operations import PART, Abort, Begin, Finish, PutPart
 from lamina.domains.media.sources import read_part
 from lamina.errors import Closed
 

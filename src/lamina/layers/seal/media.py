@@ -7,18 +7,21 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.domains.coded import Coded, Place, codes, within
+from lamina.domains.media.conditions import metadata_of
 from lamina.domains.media.operations import (
     PART,
+    Abort,
+    Begin,
     Chunk,
     Erase,
+    Finish,
     Head,
     Info,
     ListObjects,
     Put,
+    PutPart,
     ReadRange,
-    metadata_of,
 )
-from lamina.domains.media.parts import Abort, Begin, Finish, PutPart
 from lamina.domains.store import Check
 from lamina.errors import Conflict, Invalid
 from lamina.layers.seal.core import Sealer
