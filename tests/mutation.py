@@ -42,12 +42,7 @@ CORES: Final = {
     "lamina.layers.limit.core": ("test_cores_more", "test_limit_core", "test_limit"),
     "lamina.bucket": ("test_cores_more", "test_rate_core", "test_throttle"),
     "lamina.layers.hedge.core": ("test_cores_more", "test_hedge_core", "test_hedge"),
-    "lamina.layers.cache.core": (
-        "test_cores_more",
-        "test_cache",
-        "test_cache_bounds",
-        "test_cache_core",
-    ),
+    "lamina.layers.cache.core": ("test_cores_more", "test_cache_bounds", "test_cache_core"),
     "lamina.layers.cache.marks": ("test_cores_more", "test_cache", "test_cache_core"),
 }
 """Each core, and the files of tests/layers that test it, the quickest first."""
@@ -137,9 +132,8 @@ def run_tests(module: str, source: str, limit: float) -> None:
     """Become the child: no output, no return, bounded memory and time."""
     import pytest
 
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 1))
     sys.meta_path.insert(0, Instead(module, place(module), source))
@@ -159,10 +153,8 @@ def prepare() -> None:
         importlib.import_module(name)
     from hypothesis import Phase, settings
 
-    phases = (Phase.explicit, Phase.generate)
-    settings.register_profile(
-        "mutants", derandomize=True, database=None, phases=phases, deadline=None
-    )
+    known: Any = {"derandomize": True, "database": None, "deadline": None}
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), **known)
     settings.load_profile("mutants")
 
 
@@ -201,12 +193,9 @@ def told(
 
 def reason_for(module: str, mutant: Mutant, reasons: list[dict[str, str]]) -> str | None:
     """Return why the mutant is the same as the original, None if nobody said so."""
-    known = {"module": module, "function": mutant.function}
-    for reason in reasons:
-        parts = reason.get("before", mutant.before), reason["after"]
-        if known.items() <= reason.items() and parts == (mutant.before, mutant.after):
-            return reason["reason"]
-    return None
+    known = {"module": module, "function": mutant.function, "after": mutant.after}
+    found = (reason["reason"] for reason in reasons if known.items() <= reason.items())
+    return next(found, None)
 
 
 def write(sections: dict[str, str]) -> None:
