@@ -426,6 +426,7 @@ def test_a_leg_cut_off_at_the_very_delay_is_news() -> None:
 def test_one_delay_is_a_quantile_and_the_longest_is_bounded() -> None:
     assert delays(0.5, 0.01).delay() == pytest.approx(0.01, rel=0.06)
     assert delays(0.5, *[1e9] * 3).delay() == pytest.approx(1e-4 * 1.05**299)
+    assert delays(1.0, 0.01, 1e9).delay() == pytest.approx(1e-4 * 1.05**299)
 
 
 def test_a_cap_on_load_has_earned_nothing_at_first() -> None:
