@@ -209,6 +209,24 @@ def test_every_layers_options_come_from_its_constructor() -> None:
     assert "ttl" in layer_options("cache").model_fields
     assert "listeners" not in layer_options("breaker").model_fields
     assert "logger" not in layer_options("log").model_fields
+    assert "on_retry" not in layer_options("retry").model_fields
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("chaos", {"rate": 0.1, "after": 1, "latency": 0.5, "ops": ["Get"], "enabled": False}),
+        ("hedge", {"delay": 0.1, "ops": ["Get", "Scan"], "quantile": None}),
+        ("seal", {"keys": ["a", "b"]}),
+    ],
+)
+def test_of_a_number_or_a_function_the_number_can_be_written(
+    name: str, told: dict[str, Any]
+) -> None:
+    assert layer_options(name)(**told).model_dump(exclude_unset=True) == {
+        key: tuple(value) if isinstance(value, list) and key == "ops" else value
+        for key, value in told.items()
+    }
 
 
 async def test_open_gives_what_the_settings_say(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -141,8 +141,8 @@ def layer_options(name: str) -> type[Options]:
     made = cast("type[Layer]", layer(name))
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(made).parameters.values():
-        hint = _hint(parameter, made)
-        if _can_be_written(hint):
+        hint = _written(_hint(parameter, made))
+        if hint is not None:
             needed = parameter.default is inspect.Parameter.empty
             fields[parameter.name] = (hint, ... if needed else parameter.default)
     return create_model(f"{made.__name__}Options", __base__=Options, **fields)
@@ -157,17 +157,26 @@ def _hint(parameter: inspect.Parameter, made: type[Layer]) -> Any:
         return None
 
 
-def _can_be_written(hint: Any) -> bool:
+def _written(hint: Any) -> Any:
+    """Return the part of a type that a file can hold, None if there is none.
+
+    Of a number or a function it is the number; several of something are a list.
+    """
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return all(_can_be_written(part) for part in get_args(hint))
+        parts = [part for part in map(_written, get_args(hint)) if part is not None]
+        return None if set(parts) <= {type(None)} else Union[tuple(parts)]  # noqa: UP007  # made of parts
     if origin is Annotated:
-        return _can_be_written(get_args(hint)[0])
+        return hint if _written(get_args(hint)[0]) is not None else None
     if origin is Literal:
-        return True
+        return hint
+    if origin is Iterable:
+        item = _written(get_args(hint)[0])
+        return None if item is None else tuple[item, ...]  # type: ignore[valid-type]  # known now
     if origin in _GROUPS:
-        return all(part is ... or _can_be_written(part) for part in get_args(hint))
-    return isinstance(hint, type) and issubclass(hint, _PLAIN)
+        whole = all(part is ... or _written(part) == part for part in get_args(hint))
+        return hint if whole else None
+    return hint if isinstance(hint, type) and issubclass(hint, _PLAIN) else None
 
 
 def _found(place: str) -> object:

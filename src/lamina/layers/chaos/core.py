@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, final
 
 from lamina.hooks import Hook
+from lamina.operation import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from lamina.operation import Operation
+    from collections.abc import Mapping, Sequence
 
 Kind: TypeAlias = Literal["behaviour", "slow", "fault", "outcome", "hang", "torn", "twice", "after"]
-Rate: TypeAlias = "float | Callable[[Operation[Any]], float]"
+Rate: TypeAlias = float | Callable[[Operation[Any]], float]
 
 RATES: Final[dict[Kind, str]] = {
     "behaviour": "behaviour",

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Iterable
+from random import Random
 from typing import TYPE_CHECKING, Any, final
 
+from lamina.errors import StorageError
 from lamina.layer import Layer
 from lamina.layers.chaos.core import RATES, ChaosStatus, Dice, Kind, Rate
 from lamina.layers.chaos.harm import Harm
 from lamina.layers.chaos.options import check, check_served, names_of
 from lamina.layers.chaos.torn import may_tear
+from lamina.operation import Operation
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-    from random import Random
-
-    from lamina.errors import StorageError
-    from lamina.operation import Handler, Op, Operation, R
+    from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
 
