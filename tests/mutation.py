@@ -34,6 +34,7 @@ ROOT: Final = Path(__file__).parents[1]
 REPORT: Final = ROOT / "docs" / "mutation.md"
 LEAST: Final = 95.0
 """Per cent of the mutants of each core that its tests must kill."""
+_CACHE: Final = ("test_cores_more", "test_cache", "test_cache_core")
 CORES: Final = {
     "lamina.budget": ("test_budget", "test_cores_more"),
     "lamina.layers.breaker.core": ("test_cores_more", "test_breaker", "test_breaker_core"),
@@ -42,8 +43,8 @@ CORES: Final = {
     "lamina.layers.limit.core": ("test_cores_more", "test_limit_core", "test_limit"),
     "lamina.bucket": ("test_cores_more", "test_rate_core", "test_throttle"),
     "lamina.layers.hedge.core": ("test_cores_more", "test_hedge_core", "test_hedge"),
-    "lamina.layers.cache.core": ("test_cores_more", "test_cache_bounds", "test_cache_core"),
-    "lamina.layers.cache.marks": ("test_cores_more", "test_cache", "test_cache_core"),
+    "lamina.layers.cache.core": (*_CACHE, "test_cache_bounds"),
+    "lamina.layers.cache.marks": _CACHE,
 }
 """Each core, and the files of tests/layers that test it, the quickest first."""
 OPTIONS: Final = (
