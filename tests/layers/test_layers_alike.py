@@ -36,6 +36,7 @@ FILES: Final = sorted((SOURCE / "layers").rglob("*.py"))
 MAY_USE: Final = {
     "layers/breaker/adapter.py": {"time", "datetime"},  # aiobreaker's errors tell local times
     "layers/chaos/core.py": {"random"},  # a generator with a seed of its own
+    "layers/chaos/layer.py": {"random"},  # the type of an option
     "layers/chaos/harm.py": {"asyncio.sleep"},  # a harm sleeps into the deadline, on purpose
     "layers/seal/": {"secrets"},  # keys and nonces, which no seed may foretell
     "layers/shadow/second.py": {"asyncio.timeout"},  # what no caller's deadline bounds
