@@ -207,11 +207,24 @@ async def test_hg7_in_the_same_instant_the_primary_wins(primary: float) -> None:
     assert await over(backend, Hedge(1.0)).get("a") == b"first"
 
 
-async def test_hg7_no_hedge_is_sent_when_the_answer_comes_with_the_delay() -> None:
-    backend = ScriptedKeyValue()
-    backend.expect(Get).after(1.0).returns(b"first")
+@pytest.mark.parametrize("tasks", [0, 1, 2])
+async def test_hg7_no_hedge_is_sent_when_the_answer_comes_with_the_delay(tasks: int) -> None:
+    class Between(KeyValueBackend):
+        name = "between"
 
-    assert await over(backend, Hedge(1.0)).get("a") == b"first"
+        @serves(Get)
+        async def get(self, op: Get) -> bytes | None:
+            work: Any = asyncio.sleep(1.0, b"first")
+            for _ in range(tasks):
+                work = asyncio.ensure_future(work)
+            answer: bytes = await work
+            return answer
+
+    store = over(Between(), Hedge(1.0))
+
+    assert await store.get("a") == b"first"
+
+    assert status(store).hedged == 0
 
 
 @pytest.mark.parametrize(

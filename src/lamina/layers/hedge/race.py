@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.context import Call, current, ends
 from lamina.errors import Closed, DeadlineExceeded, StorageError, TimedOut
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lamina.layers.hedge.sender import Kind, Sender
     from lamina.operation import Handler, Operation
+
+_TURNS: Final = 4  # of the loop, in which an answer passes through tasks between
 
 
 @final
@@ -58,12 +60,12 @@ class Race:
     async def _decided(self) -> Any:
         legs = self.legs
         try:
-            while True:
+            while legs.chosen is None:
                 if legs.hurry or (legs.left and self.now() >= self.due):
                     self._send_next()
-                if legs.chosen is not None:
-                    return self._outcome(self.made[legs.chosen])
-                legs.end(await self._ended())
+                if legs.chosen is None:
+                    legs.end(await self._ended())
+            return self._outcome(self.made[legs.chosen])
         finally:
             await self._let_go()
 
@@ -84,7 +86,7 @@ class Race:
         """Wait for a leg, or that time; with ``asyncio.wait`` the loop would turn once more."""
         loop = asyncio.get_running_loop()
         self.waiter = loop.create_future()
-        timer = loop.call_at(until, self._wake) if until < math.inf else None
+        timer = loop.call_at(until, self._wake_last, loop) if until < math.inf else None
         try:
             await self.waiter
         finally:
@@ -94,6 +96,13 @@ class Race:
     def _wake(self, _: object = None) -> None:
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
+
+    def _wake_last(self, loop: asyncio.AbstractEventLoop, turns: int = 0) -> None:
+        """Wake after what came in this very moment, though the loop be late, has been heard."""
+        if turns < _TURNS:
+            loop.call_soon(self._wake_last, loop, turns + 1)
+        else:
+            self._wake()
 
     def _send_next(self) -> None:
         """Send a hedge, unless it is put off or denied."""
