@@ -100,6 +100,20 @@ async def test_rl2_a_wait_past_the_callers_deadline_is_refused_at_once(kind: Kin
 
 
 @both
+async def test_rl2_who_may_wait_just_as_long_as_a_token_takes_gets_it_at_any_time(
+    kind: Kind,
+) -> None:
+    for _ in range(100):
+        store = Stack(kind(10, burst=1, queue=9, wait=0.1)).over(Holding(0.0))
+        began = clock()
+        assert await times(store, 2) == pytest.approx([began, began + 0.1])
+        async with lamina.call(deadline=0.1):
+            await store.get("a")
+            await asyncio.sleep(0.1 / 3)
+    assert clock() > 10
+
+
+@both
 async def test_rl2_a_newcomer_does_not_overtake_the_line(kind: Kind) -> None:
     backend = Holding(0.0)
     store = Stack(kind(1, burst=1, queue=9)).over(backend)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from lamina.context import current, remaining
 from lamina.errors import RateLimited
@@ -13,6 +13,8 @@ from lamina.errors import RateLimited
 if TYPE_CHECKING:
     from lamina.bucket import Bucket
     from lamina.runtime import Runtime
+
+_CLOSE: Final = 1e-9  # seconds: times that are sums of others may be rounded
 
 
 class RateStatus(NamedTuple):
@@ -53,7 +55,7 @@ class Line:
         began = runtime.now()
         until = self.bucket.wait(began, len(self._futures))
         longest = min(remaining(began), math.inf if wait is None else wait)
-        if len(self._futures) >= self.queue or until > longest:
+        if len(self._futures) >= self.queue or until > longest + _CLOSE:
             raise self._refusal(layer, until)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._futures[future] = None
