@@ -81,7 +81,7 @@ TABLE: Final = {
 def tree(kind: type[Any]) -> Iterator[type[Any]]:
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == "lamina.errors":  # theirs hold for what derives from them
+        if child.__module__.startswith(("lamina.errors", "lamina.layers.")):  # others inherit
             yield from tree(child)
 
 
