@@ -29,7 +29,7 @@ class Call:
     Attributes:
         deadline: When the caller's budget ends, in loop time; None for never.
         attempt: Which attempt this is, from 1.
-        queued: Seconds spent waiting for a place inside a layer.
+        queued: Seconds spent waiting for a place inside a layer, by it and its children.
         hedge: Which hedge this is, from 1; 0 for none.
     """
 
@@ -153,6 +153,14 @@ def ends() -> float:
 def remaining(now: float) -> float:
     """Return the seconds until the current deadline; infinite without one."""
     return ends() - now
+
+
+def note_queued(seconds: float) -> None:
+    """Tell all who measure the current operation that it has waited so long for a place."""
+    context = current.get()
+    while context is not None:
+        context.queued += seconds
+        context = context.parent
 
 
 def note_late(brief: Brief) -> None:

@@ -490,16 +490,31 @@ async def test_hg6_no_hedge_while_calls_wait_for_a_place() -> None:
     assert status(store).reluctant > 0
 
 
-async def test_hg6_the_delay_begins_when_a_call_has_its_place() -> None:
+@pytest.mark.parametrize("between", [(), (Breaker(slow=9.0),)], ids=["alone", "with breaker"])
+async def test_hg6_the_delay_begins_when_a_call_has_its_place(between: tuple[Layer, ...]) -> None:
     backend = ScriptedKeyValue()
     backend.expect(Get).after(1.5).returns(b"1").times(2)
     backend.expect(Get).hangs()
     backend.expect(Get).after(0.25).returns(b"2")
-    store = over(backend, Hedge(1.0), Limit(2, queue=10))
+    store = over(backend, Hedge(1.0), *between, Limit(2, queue=10))
 
     await asyncio.gather(store.get("a"), store.get("b"), store.get("c"))
 
     assert now() == pytest.approx(1.5 + 1.0 + 0.25)
+
+
+async def test_hg6_who_measures_a_hedged_call_hears_how_long_it_waited() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(1.0).returns(b"1").times(2)
+    store = over(backend, Hedge(1.0), Limit(1, queue=10))
+    held = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0.25)
+
+    async with lamina.call() as call:
+        await store.get("b")
+
+    assert call.queued == pytest.approx(0.75)
+    await held
 
 
 async def test_hg6_every_leg_passes_the_layers_below() -> None:

@@ -131,8 +131,8 @@ def test_bh3_a_cancelled_waiter_hands_its_place_on() -> None:
 def test_bh3_a_waiter_that_keeps_its_place_when_cancelled_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    keeps = "                self._wake(self.permits.abandon(ticket))\n            call"
-    broken = mutant(waiters, keeps, "                pass\n            call")
+    keeps = "                self._wake(self.permits.abandon(ticket))\n            note"
+    broken = mutant(waiters, keeps, "                pass\n            note")
     monkeypatch.setattr(layer, "Waiters", broken.__dict__["Waiters"])
 
     async def scenario() -> None:
@@ -198,6 +198,23 @@ async def test_cb11_the_wait_is_told_and_not_taken_for_slowness() -> None:
     breaker = store.bound.layer(Breaker)
     assert breaker is not None
     assert breaker.status().slow == 0
+
+
+async def test_cb11_who_measures_hears_of_a_wait_as_soon_as_it_is_over() -> None:
+    store = Stack(Breaker(slow=9), Limit(1, queue=9)).over(Holding())
+    calls: list[lamina.Call] = []
+
+    async def ask(key: str) -> None:
+        async with lamina.call() as call:
+            calls.append(call)
+            await store.get(key)
+
+    asking = [asyncio.ensure_future(ask(key)) for key in "ab"]
+    await asyncio.sleep(1.5)
+
+    assert [call.queued for call in calls] == [0.0, 1.0]
+    await asyncio.gather(*asking)
+    assert [call.queued for call in calls] == [0.0, 1.0]
 
 
 async def test_closing_lets_those_who_wait_have_their_turn() -> None:

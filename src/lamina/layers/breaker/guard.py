@@ -174,6 +174,4 @@ class _Stopwatch:
         """Return the seconds."""
         queued = self._call.queued
         current.set(self._before)
-        if queued and self._before is not None:
-            self._before.queued += queued  # for who measures outside
         return now - self._began - queued

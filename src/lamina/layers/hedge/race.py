@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final, final
 
-from lamina.context import Call, current, ends
+from lamina.context import Call, current, ends, note_queued
 from lamina.errors import Closed, DeadlineExceeded, StorageError, TimedOut
 from lamina.layers.hedge.core import Legs
 from lamina.layers.hedge.leg import Leg
@@ -195,6 +195,7 @@ class Race:
             leg.task.result()  # raises
         if leg.error is not None and judge(leg.error) is not Verdict.FATAL:
             leg = next((other for other in self.made if other.partial), leg)
+        note_queued(leg.call.queued)
         if leg.error is not None:
             self.sender.load.calls -= 1  # only answers earn hedges: an outage earns none
             raise self._noted(leg.error, leg)

@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, final
 
-from lamina.context import current, remaining
+from lamina.context import note_queued, remaining
 from lamina.errors import DeadlineExceeded, LimitReached
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Waiters:
                 timer.cancel()
             if not granted:  # too late, or cancelled, perhaps with the permit in hand
                 self._wake(self.permits.abandon(ticket))
-            call = current.get()
-            if call is not None:
-                call.queued += runtime.now() - began
+            note_queued(runtime.now() - began)
         if not granted:
             raise self._refusal(left if left <= ends else math.inf, wait, waited=True)
 

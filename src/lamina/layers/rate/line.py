@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from lamina.context import current, remaining
+from lamina.context import note_queued, remaining
 from lamina.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class Line:
         finally:
             if not granted:  # cancelled, perhaps with the token in hand
                 self._abandon(future, runtime)
-            call = current.get()
-            if call is not None:
-                call.queued += runtime.now() - began
+            note_queued(runtime.now() - began)
 
     def status(self, now: float) -> RateStatus:
         """Describe it."""
