@@ -42,6 +42,7 @@ class Runtime:
         self.now: Callable[[], float] = _now
         self.wall: Callable[[], float] = _wall
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._needed: set[asyncio.Task[Any]] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
         self._kept: list[object] = []
 
@@ -74,22 +75,26 @@ class Runtime:
         *,
         call: Call | None = None,
         inherits: bool = False,
+        needed: bool = False,
     ) -> asyncio.Task[T]:
         """Run *work* as a task in a clean context that carries only *call*.
 
-        With *inherits*, for what ends with the caller's call, the rest is as in the caller's.
+        With *inherits*, for what ends with the caller's call, the rest is as in the caller's. One
+        that is *needed* takes no room from the optional ones.
         The reference is kept until it ends; a failure that nobody awaits is logged and counted.
         """
         context = copy_context() if inherits else Context()
         context.run(current.set, call)
         task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._tasks.add(task)
+        if needed:
+            self._needed.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def has_room(self) -> bool:
         """Tell whether an optional task may start; count it as skipped if not."""
-        if len(self._tasks) < self.room:
+        if len(self._tasks) - len(self._needed) < self.room:
             return True
         self.skipped += 1
         return False
@@ -101,6 +106,7 @@ class Runtime:
         """
         for task in tasks:
             self.abandoned += 1
+            self._needed.discard(task)
             _log.warning("task %s was cancelled and does not end", task.get_name())
 
     async def drain(self) -> None:
@@ -124,6 +130,7 @@ class Runtime:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._needed.discard(task)
         self._stuck.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed += 1

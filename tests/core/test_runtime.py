@@ -105,6 +105,21 @@ async def test_has_room_for_so_many_optional_tasks() -> None:
     assert runtime.has_room()
 
 
+async def test_tasks_that_a_caller_needs_take_no_room_and_are_waited_for_all_the_same() -> None:
+    runtime = bound()
+    runtime.room = 1
+    runtime.spawn(asyncio.sleep(1), "optional")
+    needed = [runtime.spawn(asyncio.sleep(2), "needed", needed=True) for _ in range(3)]
+    assert not runtime.has_room()
+    await asyncio.sleep(1.5)
+    assert runtime.has_room()
+    runtime.abandon(needed[:1])  # by whom it was needed
+    assert not runtime.has_room()
+    await runtime.drain()
+    assert all(task.done() for task in needed)
+    assert runtime.has_room()
+
+
 async def test_drains_within_its_grace_and_cancels_the_rest() -> None:
     runtime = bound()
     short = runtime.spawn(asyncio.sleep(4, "done"), "short")

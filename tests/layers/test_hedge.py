@@ -535,11 +535,26 @@ async def test_hg6_every_leg_passes_the_layers_below() -> None:
 async def test_no_hedge_is_sent_without_room_for_its_task() -> None:
     backend = ScriptedKeyValue()
     backend.expect(Get).after(5.0).returns(b"1")
-    store = over(backend, Hedge(1.0), room=1)
+    store = over(backend, Hedge(1.0), room=0)
 
     assert await store.get("a") == b"1"
 
     assert status(store).no_room == 1
+
+
+async def test_a_crowd_of_first_legs_takes_no_room_from_hedges_and_from_others() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(5.0).returns(b"1").times(20)
+    backend.expect(Get).after(0.5).returns(b"2").always()
+    store = over(backend, Hedge(1.0), room=10)
+
+    crowd = [asyncio.ensure_future(store.get(str(n))) for n in range(20)]
+    await asyncio.sleep(0.5)
+    assert store.bound.runtime.has_room()
+    await asyncio.gather(*crowd)
+
+    assert (status(store).hedged, status(store).no_room) == (10, 0)
+    assert status(store).over_load == 10
 
 
 async def test_no_hedge_is_sent_that_would_miss_the_deadline() -> None:

@@ -131,7 +131,9 @@ class Race:
         leg = self._leg()
         kind = f"hedge {leg.number}" if leg.number else "primary"
         name = f"{type(self.op).__name__} {kind}"
-        leg.task = self.sender.runtime.spawn(self._play(leg), name, call=leg.call, inherits=True)
+        leg.task = self.sender.runtime.spawn(
+            self._play(leg), name, call=leg.call, inherits=True, needed=not leg.number
+        )
         leg.task.add_done_callback(self._wake)  # one cancelled before it began never plays
         self.due = leg.began + self._delay()
 
