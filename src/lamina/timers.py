@@ -111,6 +111,11 @@ class Timers:
         if self._ended > _FEW and 2 * self._ended > len(line) + len(sooner):
             self._sweep()
 
+    def close(self) -> None:
+        """Give the timer back, unless something is limited still: that ends in time all the same."""
+        if self._ended == len(self):
+            self.stop()
+
     def stop(self) -> None:
         """Give the timer back."""
         if self._timer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,11 +26,13 @@ from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
+from lamina.layers.fallback import Fallback
 from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
 from lamina.layers.rate import Throttle
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
+from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing.clock import explore, run
 from lamina.testing.scripted import ScriptedKeyValue
@@ -325,6 +328,41 @@ def test_a_wait_that_ends_by_itself_is_heard_first_in_every_order() -> None:
         assert [getattr(error, "sent", "") for error in ended] == ["no"] * 3
 
     explore(scenario, schedules=200)
+
+
+class Shorter(Sleeper):
+    """Gives what it does a budget of its own, and answers when that is over."""
+
+    async def _sleep(self, key: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0), lamina.call(deadline=0.5):
+                await super()._sleep(key)
+
+
+@pytest.mark.parametrize("limit", [Deadline(8.0), Timeout(8.0)], ids=["deadline", "timeout"])
+async def test_a_shorter_budget_set_below_does_not_end_the_call_above(limit: Layer) -> None:
+    assert await outcome(over(Shorter(), limit).get("60")) == ("answered", 1.0)
+
+
+@pytest.mark.parametrize("below", [[], [Timeout(60.0)]], ids=["bare", "timeout"])
+async def test_dl1_the_other_store_of_a_fallback_has_all_that_is_left(below: list[Layer]) -> None:
+    other = Stack().over(Sleeper())
+    slow = ScriptedKeyValue()
+    slow.expect(Get).hangs()
+    store = over(slow, Deadline(8.0), Fallback(other.bound, reserve=0.25), *below)
+
+    assert await outcome(store.get("1.9")) == ("answered", pytest.approx(7.9))
+
+
+@pytest.mark.parametrize("limit", [Deadline(60.0), Timeout(60.0)], ids=["deadline", "timeout"])
+async def test_a_call_that_outlives_closing_still_ends_in_time(limit: Layer) -> None:
+    store = Stack(limit).over(Sleeper(), runtime=Runtime(grace=1.0))
+    call = asyncio.ensure_future(outcome(store.get("90")))
+    await asyncio.sleep(0.5)
+
+    await store.close()
+
+    assert (await call)[1] == 60.0
 
 
 async def test_dl7_it_waits_for_the_cleanup_of_what_it_cancels() -> None:

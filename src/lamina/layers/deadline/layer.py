@@ -97,7 +97,7 @@ class Deadline(Layer):
         return DeadlineStatus(self._refused, self._exceeded, self._timed.late)
 
     async def close(self) -> None:
-        self._timed.timers.stop()
+        self._timed.timers.close()
 
     def _refusal(self) -> DeadlineExceeded:
         self._refused += 1

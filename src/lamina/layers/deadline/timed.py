@@ -31,18 +31,21 @@ class Timed:
         """Return *inner* with the timer, which costs nothing unless the call suspends."""
 
         async def handler(op: Op) -> R:
+            until = ends()  # while a call is suspended, the context is that of what it waits in
             call = inner(op)
             try:
                 waits_for = call.send(None)
             except StopIteration as answered:
                 answer: R = answered.value
                 return answer
-            return await self._limited(op, call, waits_for)
+            return await self._limited(op, call, waits_for, until)
 
         return handler
 
-    async def _limited(self, op: Operation[Any], call: Coroutine[Any, Any, R], waits_for: Any) -> R:
-        entry = self.timers.start(ends())
+    async def _limited(
+        self, op: Operation[Any], call: Coroutine[Any, Any, R], waits_for: Any, until: float
+    ) -> R:
+        entry = self.timers.start(until)
         try:
             answer: R = await resumed(call, waits_for)
         except CancelledError as cancelled:

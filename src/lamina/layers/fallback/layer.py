@@ -113,4 +113,4 @@ class Fallback(Layer):
         return self._other.status()
 
     async def close(self) -> None:
-        self._timers.stop()
+        self._timers.close()

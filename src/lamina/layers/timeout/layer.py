@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from lamina.context import current, ends, note_late
+from lamina.context import current, note_late
 from lamina.errors import DeadlineExceeded, TimedOut
 from lamina.layer import Layer
 from lamina.options import check_number
@@ -59,7 +59,8 @@ class Timeout(Layer):
 
     async def around(self, op: Op, inner: Handler[Op, R]) -> R:
         call = current.get()
-        if call is not None and call.deadline is not None and call.deadline <= self._runtime.now():
+        deadline = None if call is None else call.deadline
+        if deadline is not None and deadline <= self._runtime.now():
             self._cut_short += 1
             msg = "the caller's deadline had passed before the attempt"
             raise DeadlineExceeded(msg, layer="timeout", sent="no")
@@ -69,7 +70,7 @@ class Timeout(Layer):
         except StopIteration as answered:  # it never suspended: no timer
             answer: R = answered.value
             return answer
-        return await self._limited(op, attempt, waits_for)
+        return await self._limited(op, attempt, waits_for, deadline)
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
         del op
@@ -80,20 +81,24 @@ class Timeout(Layer):
         return TimeoutStatus(self._timed_out, self._cut_short, self._late)
 
     async def close(self) -> None:
-        self._timers.stop()
+        self._timers.close()
 
     async def _limited(
-        self, op: Operation[Any], attempt: Coroutine[Any, Any, R], waits_for: Any
+        self,
+        op: Operation[Any],
+        attempt: Coroutine[Any, Any, R],
+        waits_for: Any,
+        deadline: float | None,
     ) -> R:
-        limit, deadline = self._runtime.now() + self.seconds, ends()
-        is_cut = deadline < limit
-        entry = self._timers.start(deadline if is_cut else limit)
+        limit = self._runtime.now() + self.seconds
+        when = limit if deadline is None else min(deadline, limit)
+        entry = self._timers.start(when)
         try:
             answer: R = await resumed(attempt, waits_for)
         except CancelledError as cancelled:
             if not entry.was_ours():
                 raise
-            raise self._ended(is_cut=is_cut) from cancelled
+            raise self._ended(is_cut=when < limit) from cancelled
         else:
             if entry.expired:
                 self._late += 1
