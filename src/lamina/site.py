@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from lamina.runtime import Runtime
 
 T = TypeVar("T")
+
+_BOUNDED: Final = frozenset(
+    ("quota", "cache", "squeeze", "seal", "retry", "hedge", "throttle", "breaker", "limit")
+)
+"""Slots whose layers end each wait of theirs at the deadline."""
 
 
 @final
@@ -60,6 +66,11 @@ class Site:
         if op not in self.capabilities:
             return None
         return cast("Handler[Operation[R], R]", self.bind_below(op))
+
+    def is_bounded(self) -> bool:
+        """Tell whether all that stands below ends by itself at the caller's deadline."""
+        outside = takewhile(lambda slot: slot != "timeout", self.slots_below)
+        return "timeout" in self.slots_below and _BOUNDED.issuperset(outside)
 
     def shared(self, kind: str, name: str, options: object, factory: Callable[[], T]) -> T:
         """Return the state of that *kind* and *name*, made by *factory* for the first to ask.

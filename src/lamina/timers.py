@@ -112,7 +112,7 @@ class Timers:
             self._sweep()
 
     def close(self) -> None:
-        """Give the timer back, unless something is limited still: that ends in time all the same."""
+        """Give the timer back, unless something is limited still, which ends in time even so."""
         if self._ended == len(self):
             self.stop()
 

@@ -31,6 +31,7 @@ from lamina.errors import (
     Unavailable,
     Unsupported,
 )
+from lamina.layer import Layer
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
@@ -45,7 +46,7 @@ from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
     from lamina.domains.keyvalue import KeyValue
-    from lamina.operation import Operation, R
+    from lamina.operation import Handler, Op, Operation, R
 
 
 def now() -> float:
@@ -227,6 +228,41 @@ async def test_fb3_a_deadline_that_has_passed_is_not_answered_elsewhere() -> Non
     assert (backend.calls, other.calls) == ([], [])
 
 
+@pytest.mark.parametrize("seconds", [8.0, 9.0], ids=["at", "past"])
+async def test_dl2_fb3_nothing_is_sent_elsewhere_when_the_caller_s_time_is_over(
+    seconds: float,
+) -> None:
+    other, told = ScriptedKeyValue(), list[object]()
+    backend = ScriptedKeyValue()
+    backend.expect(Set).after(seconds).raises(Unavailable("down", sent="no"))
+    to = Stack().over(other).bound
+    layer = Fallback(to, writes=True, reserve=0, on_fallback=lambda *about: told.append(about))
+    store = Stack(layer).over(backend)
+
+    async with lamina.call(deadline=8.0):
+        with pytest.raises(Unavailable):
+            await store.set("a", b"1")
+
+    assert (other.calls, told) == ([], [])
+
+
+async def test_fb3_what_waits_outside_the_timeout_has_its_part_only() -> None:
+    class Waits(Layer):
+        slot = "scope"
+
+        async def around(self, op: Op, inner: Handler[Op, R]) -> R:
+            await asyncio.sleep(60.0)
+            return await inner(op)
+
+    other = await replica(a=b"1")
+    store = Stack(Fallback(other.bound), Waits(), Timeout(1.0)).over(ScriptedKeyValue())
+
+    async with lamina.call(deadline=8.0):
+        assert await store.get("a") == b"1"
+
+    assert now() == pytest.approx(6.0)
+
+
 async def test_fb3_with_nothing_reserved_the_deadline_is_the_first_s_alone() -> None:
     other = ScriptedKeyValue()
     backend = ScriptedKeyValue()
@@ -287,6 +323,33 @@ async def test_fb4_a_write_that_may_have_arrived_is_not_sent_elsewhere() -> None
     assert other.calls == []
     assert any("may have arrived" in note for note in caught.value.__notes__)
     assert status(store) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("kind", [Unavailable, CircuitOpen], ids=["maybe", "no"])
+async def test_fb4_a_write_that_may_have_arrived_at_the_other_is_not_called_unsent(
+    kind: type[StorageError],
+) -> None:
+    other = ScriptedKeyValue()
+    layer = Fallback(Stack().over(other).bound, writes=True, on_fallback=lambda op, error: None)
+    backend = ScriptedKeyValue()
+    refused = (Failed(Unavailable("down", sent="no")), Done(None))
+    for outcomes in (refused, Unavailable("down", sent="no")):
+        script = backend.expect(SetMany)
+        script.returns(outcomes) if isinstance(outcomes, tuple) else script.raises(outcomes)
+    backend.expect(Set).raises(Unavailable("down", sent="no"))
+    for op in (Set, SetMany, SetMany):
+        other.expect(op).raises(kind("lost"))
+    store = Stack(layer).over(backend)
+
+    with pytest.raises(Unavailable) as caught:
+        await store.set("a", b"1")
+    part = await store.set_many({"a": b"1", "b": b"2"}, outcomes=True)
+    with pytest.raises(Unavailable) as whole:
+        await store.set_many({"a": b"1", "b": b"2"}, outcomes=True)
+
+    sent = "maybe" if kind is Unavailable else "no"
+    assert isinstance(part[0], Failed)
+    assert [error.sent for error in (caught.value, part[0].error, whole.value)] == [sent] * 3
 
 
 def test_fb4_writes_need_somebody_who_keeps_their_list() -> None:

@@ -41,8 +41,9 @@ def wrong(module: Any) -> list[str]:
     for kind, left, reserve in product(KINDS, LEFT, [0.0, 0.25]):
         policy = module.Policy(module.LISTED, reserve)
         name = kind.__name__
-        is_reserved = name == "DeadlineExceeded" and reserve > 0 and left == 0.001
-        if policy.counts(kind(), left) is not (name in PASSING or is_reserved):
+        is_reserved = name == "DeadlineExceeded" and reserve > 0 and left is not None
+        is_over = left is not None and left <= 0
+        if policy.counts(kind(), left) is not ((name in PASSING or is_reserved) and not is_over):
             found.append(f"{name} with {left} left and {reserve} kept")
     policy = module.Policy(module.LISTED, 0.25)
     for op, *reasons in OPS:
@@ -70,8 +71,9 @@ def test_fb1_fb3_fb4_every_combination_is_decided_as_told() -> None:
             "LISTED = (StorageError,)",
         ),
         ("self.reserve > 0 and ", ""),
-        ("left is not None and left > 0", "True"),
-        ("and left > 0", "and left >= 0"),
+        ("self.reserve > 0 and left is not None", "self.reserve > 0"),
+        ("left <= 0:", "left < 0:"),
+        ("left is not None and left <= 0:", "False:"),
         ("return isinstance(error, self.on)", "return not isinstance(error, NEVER)"),
         ("not op.portable()", "False"),
         ("op.writes and error.sent", "error.sent"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from lamina.context import Call, current
 from lamina.errors import DeadlineExceeded
@@ -14,16 +13,9 @@ from lamina.layers.deadline.timed import Timed
 from lamina.options import check_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lamina.operation import Handler, Op, Operation, R
     from lamina.plan import Worst
     from lamina.site import Site
-
-_BOUNDED: Final = frozenset(
-    ("quota", "cache", "squeeze", "seal", "retry", "hedge", "throttle", "breaker", "limit")
-)
-"""Slots whose layers end each wait of theirs at the deadline."""
 
 
 class DeadlineStatus(NamedTuple):
@@ -67,7 +59,7 @@ class Deadline(Layer):
         del op
         runtime, seconds = site.runtime, self.seconds
         get, put = current.get, current.set  # looked up once: they are on every call's way
-        if not _is_bounded(site.slots_below):
+        if not site.is_bounded():
             inner = self._timed.around(inner)
 
         async def handler(op: Op) -> R:
@@ -103,9 +95,3 @@ class Deadline(Layer):
         self._refused += 1
         msg = "the deadline had passed before it was asked"
         return DeadlineExceeded(msg, layer="deadline", sent="no")
-
-
-def _is_bounded(slots: Sequence[str]) -> bool:
-    """Tell whether what stands below ends by itself at the deadline."""
-    outside = takewhile(lambda slot: slot != "timeout", slots)
-    return "timeout" in slots and _BOUNDED.issuperset(outside)

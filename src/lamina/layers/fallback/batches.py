@@ -63,21 +63,24 @@ async def _filled(
     """Return the other store's answers to *part* of *op*; where it has none, what had *failed*."""
     if not failed:
         return ()
-    told = await other.ask(part, failed[0].error, of=op)
+    errors = [one.error for one in failed]
+    told = await other.ask(part, errors, of=op)
     if isinstance(told, Failed):
         return tuple(failed)
     if len(told.value) != len(failed):
         msg = f"{len(told.value)} outcomes for {len(failed)} items"
-        other.note(failed[0].error, Corrupt(msg))
+        other.note(part, errors, Corrupt(msg))
         return tuple(failed)
     answers: list[Outcome[Any]] = []
-    noted: set[int] = set()
+    lost: dict[int, tuple[StorageError, StorageError]] = {}
     for before, answer in zip(failed, told.value, strict=True):
         if isinstance(answer, Done):
             answers.append(answer)
             continue
         answers.append(before)
-        if id(before.error) not in noted:
-            noted.add(id(before.error))
-            other.note(before.error, answer.error)
+        known = lost.get(id(before.error))
+        if known is None or known[1].sent == "no":  # of several the most doubtful is told
+            lost[id(before.error)] = before.error, answer.error
+    for error, too in lost.values():
+        other.note(part, [error], too)
     return tuple(answers)

@@ -67,10 +67,12 @@ class Policy:
     def counts(self, error: StorageError, left: float | None) -> bool:
         """Tell whether *error* is listed; *left* are the caller's seconds, None for no end.
 
-        A deadline that was exceeded while the caller has time left is that of the first store.
+        None does once those are over. A deadline that was exceeded before is the first store's.
         """
+        if left is not None and left <= 0:
+            return False
         if isinstance(error, DeadlineExceeded):
-            return self.reserve > 0 and left is not None and left > 0
+            return self.reserve > 0 and left is not None
         return isinstance(error, self.on)
 
     def refusal(self, op: Operation[Any], error: StorageError) -> str | None:

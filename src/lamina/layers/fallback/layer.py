@@ -70,7 +70,7 @@ class Fallback(Layer):
             None if self.on_fallback is None else Hook(self.on_fallback, "Fallback", "on_fallback")
         )
         self._timers = Timers(last=True)
-        self._limits = None if "timeout" in site.slots_below else self._timers
+        self._limits = None if site.is_bounded() else self._timers
         policy = Policy(self.on, self.reserve)
         self._other = Other(self.to, policy, hook, site.runtime, self._timers)
 

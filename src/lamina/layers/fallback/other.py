@@ -12,6 +12,8 @@ from lamina.layers.fallback.limited import limited
 from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from lamina.hooks import Hook
     from lamina.layer import Sends
     from lamina.operation import Operation, R
@@ -63,20 +65,22 @@ class Other:
         Raises:
             StorageError: *error* itself; it has a note of how this store failed too.
         """
-        told = await self.ask(op, error, of=op)
+        told = await self.ask(op, [error], of=op)
         if isinstance(told, Failed):
             raise error
         return told.value
 
-    async def ask(self, op: Operation[R], error: StorageError, *, of: Operation[Any]) -> Outcome[R]:
-        """Return the answer to *op*, or the *error* that it failed with before."""
+    async def ask(
+        self, op: Operation[R], errors: Sequence[StorageError], *, of: Operation[Any]
+    ) -> Outcome[R]:
+        """Return the answer to *op*, or the first of the *errors* that its parts failed with."""
         if self._hook is not None:
-            self._hook(None, op, error)
+            self._hook(None, op, errors[0])
         try:
             return Done(await self.send(op, of=of))
         except Exception as failed:  # whatever it is, the first store's error comes out
-            self.note(error, failed)
-        return Failed(error)
+            self.note(op, errors, failed)
+        return Failed(errors[0])
 
     async def send(self, op: Operation[R], *, of: Operation[Any]) -> R:
         """Return the answer to *op*, which is *of* an operation of the caller's, and tell so."""
@@ -98,13 +102,20 @@ class Other:
             call.tell(before)
         return answer
 
-    def note(self, error: StorageError, failed: Exception) -> None:
-        """Count that this store failed too, and attach how to the first one's error."""
+    def note(self, op: Operation[Any], errors: Iterable[StorageError], failed: Exception) -> None:
+        """Count that this store failed too, and attach how to the first one's *errors*.
+
+        A write that may have arrived here is no longer one that was surely not sent.
+        """
         self._failed += 1
+        is_doubtful = op.writes and getattr(failed, "sent", "maybe") != "no"
         told = f": {failed}" if isinstance(failed, StorageError) else ""
-        error.add_note(f"and {self._to.backend} failed too: {type(failed).__name__}{told}")
-        if error.__context__ is None and failed is not error:
-            error.__context__ = failed
+        for error in {id(error): error for error in errors}.values():
+            error.add_note(f"and {self._to.backend} failed too: {type(failed).__name__}{told}")
+            if error.__context__ is None and failed is not error:
+                error.__context__ = failed
+            if is_doubtful:
+                error.sent = "maybe"
 
     def status(self) -> FallbackStatus:
         """Return what it has done since the stack was built."""
