@@ -129,7 +129,9 @@ class call:  # noqa: N801  # used as a statement: async with lamina.call(deadlin
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        current.set(self._before.pop(current.get(), None))
+        made = current.get()
+        if made in self._before:  # else it is left elsewhere, as a generator may be
+            current.set(self._before.pop(made))
 
 
 def _seconds(deadline: object) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lamina.context import Call, call, current, ends, note_late, remaining
 from lamina.errors import Brief, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 BRIEF = Brief("Get", "keyvalue")
 
@@ -202,3 +205,18 @@ async def test_one_budget_used_by_two_at_once_stays_with_each() -> None:
             return current.get() is mine
 
     assert all(await asyncio.gather(use(5.0, 0.1), use(6.0, 0.2)))
+
+
+async def test_a_budget_left_elsewhere_leaves_the_one_there_alone() -> None:
+    async def generate() -> AsyncGenerator[int, None]:
+        async with call(deadline=5.0):
+            yield 1
+
+    generator = generate()
+    await asyncio.ensure_future(asyncio.wait_for(anext(generator), 1.0))
+
+    async with call(deadline=1.0) as mine:
+        await generator.aclose()
+        assert current.get() is mine
+    await generator.aclose()
+    assert current.get() is None
