@@ -229,7 +229,7 @@ def test_the_plan_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ),
         (
             "[media.fallback.to]\nlayers = []",
-            "media.fallback.to.backend: no backend NoneType in this version",
+            "media.fallback.to.backend: missing, it names the other store; known: files, memory",
         ),
         (
             "[media.fallback.to]\nbackend = 'memory'\nrequired = true",

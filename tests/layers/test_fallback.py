@@ -465,8 +465,14 @@ async def test_of_a_batch_what_fails_twice_keeps_its_first_error() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [(Done(b"A"),), (), (Failed(Unavailable("x")), Failed(Unavailable("y")))],
-    ids=["short", "empty", "failed"],
+    [
+        (Done(b"A"),),
+        (),
+        (Failed(Unavailable("x")), Failed(Unavailable("y"))),
+        (Done(b"A"), b"B"),
+        None,
+    ],
+    ids=["short", "empty", "failed", "bare", "none"],
 )
 async def test_a_batch_that_failed_whole_twice_raises_the_first_error(answer: Any) -> None:
     other = ScriptedKeyValue()
@@ -478,6 +484,7 @@ async def test_a_batch_that_failed_whole_twice_raises_the_first_error(answer: An
         await store.get_many(["a", "b"], outcomes=True)
 
     assert caught.value is first
+    assert status(store)[1] == 1
     assert any("failed too" in note for note in first.__notes__)
 
 

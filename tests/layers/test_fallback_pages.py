@@ -9,7 +9,7 @@ import pytest
 import lamina
 from lamina.backends import memory
 from lamina.domains import documents, keyvalue, media, vectors
-from lamina.errors import Unavailable
+from lamina.errors import Corrupt, Unavailable
 from lamina.layers.fallback import Fallback
 from lamina.layers.shadow import Shadow
 from lamina.operation import Operation
@@ -124,6 +124,23 @@ async def test_a_chain_of_fallbacks_finds_the_store_again(name: str) -> None:
 
         page = await store.bound.send(listing(name, None))
         assert (await store.bound.send(listing(name, page.next))).next is None
+
+
+@pytest.mark.parametrize("answer", [None, "page", Page((), 7)], ids=["none", "text", "number"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # hostile
+async def test_fb5_what_is_no_page_is_a_failure_of_the_other(answer: Any) -> None:
+    backend, other = ScriptedKeyValue(), ScriptedKeyValue()
+    backend.expect(keyvalue.Scan()).raises(Unavailable("down"))
+    other.expect(keyvalue.Scan).returns(answer).always()
+    store = Stack(Fallback(Stack().over(other).bound)).over(backend)
+
+    async with lamina.call() as call:
+        with pytest.raises(Unavailable) as caught:
+            await store.bound.send(keyvalue.Scan())
+        with pytest.raises(Corrupt):
+            await store.bound.send(keyvalue.Scan(cursor="fallback:7"))
+
+    assert any("failed too: Corrupt" in note for note in caught.value.__notes__)
+    assert (call.degraded, call.served_by) == ([], {})
 
 
 @pytest.mark.parametrize("domain", SAMPLES)

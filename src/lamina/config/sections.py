@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.config.checked import checked
 from lamina.config.options import BackendOptions, Options, Told
-from lamina.config.problems import unknown
+from lamina.config.problems import nearest, unknown
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, takes_another
 from lamina.config.settings import Elsewhere, Section
 from lamina.errors import StackError
@@ -78,6 +78,8 @@ class SectionReader:
         path = (*self._path, "backend")
         if path not in self._merged.missing:
             what = unknown("backend", name, rows, more=" in this version")
+            if name is None:
+                what = f"missing, it names the other store; {nearest('', rows)}"
             self._problems.add(self._merged.where(path), what)
         return None
 

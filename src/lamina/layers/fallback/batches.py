@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from lamina.errors import Corrupt, StorageError
+from lamina.errors import StorageError
 from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
@@ -66,10 +66,6 @@ async def _filled(
     errors = [one.error for one in failed]
     told = await other.ask(part, errors, of=op)
     if isinstance(told, Failed):
-        return tuple(failed)
-    if len(told.value) != len(failed):
-        msg = f"{len(told.value)} outcomes for {len(failed)} items"
-        other.note(part, errors, Corrupt(msg))
         return tuple(failed)
     answers: list[Outcome[Any]] = []
     lost: dict[int, tuple[StorageError, StorageError]] = {}

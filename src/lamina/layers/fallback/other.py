@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.context import Call, current
-from lamina.errors import StorageError
+from lamina.errors import Corrupt, StorageError
 from lamina.layers.fallback.core import FallbackStatus, Policy
 from lamina.layers.fallback.limited import limited
-from lamina.values import Done, Failed
+from lamina.operation import Batch
+from lamina.values import Done, Failed, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,6 +91,7 @@ class Other:
         _asking.set((*asking, self))
         try:
             answer = await limited(self._timers, self._to.send(op), call.deadline)
+            _check(op, answer)
         finally:
             current.set(before)
             _asking.set(asking)
@@ -121,3 +123,22 @@ class Other:
         """Return what it has done since the stack was built."""
         raised = 0 if self._hook is None else self._hook.raised
         return FallbackStatus(self._answered, self._failed, self._refused, raised)
+
+
+def _check(op: Any, answer: Any) -> None:
+    """Refuse what is no answer to *op*, and would break in the hands of this layer.
+
+    Raises:
+        Corrupt: It is none.
+    """
+    if isinstance(op, Batch):
+        wanted = len(cast("Any", op).singles())
+        kinds = [type(one) for one in answer] if isinstance(answer, tuple) else []
+        fits = len(kinds) == wanted and {Done, Failed}.issuperset(kinds)
+    elif hasattr(op, "cursor"):
+        fits = isinstance(answer, Page) and isinstance(cast("Any", answer).next, str | None)
+    else:
+        return
+    if not fits:
+        msg = "what it answered is no answer to that"
+        raise Corrupt(msg)
