@@ -766,7 +766,7 @@ BAD = [0.5, True, "1", [1], None, float("nan"), float("inf"), -1, 10**400]
         ("quantile", [0, 1, -1, 1.5, True, "1", [1], float("nan"), float("inf")]),
         ("hedges", [0, 11, *BAD]),
         ("min_samples", [0, 100_001, *BAD]),
-        ("floor", [0, -1, True, None, "1", [1], float("nan"), float("inf")]),
+        ("floor", [0, 0.00009, -1, True, None, "1", [1], float("nan"), float("inf")]),
         ("extra_load", [-0.1, 1.1, True, "1", [1], float("nan"), float("inf")]),
         ("ops", ["Get", b"Get", (), [1], (None,), ("",), (int,), 5, (Operation,), ["a b"]]),
         ("grace", [-1, True, None, "1", [1], float("nan"), float("inf")]),

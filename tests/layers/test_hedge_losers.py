@@ -275,7 +275,7 @@ def test_is_cancellable_at_each_suspension_of_all_its_legs() -> None:
         with pytest.raises(StorageError):
             await store.get("a")
 
-    assert sweep(scenario).points >= 6
+    assert sweep(scenario).points == 10
 
 
 def test_a_crowd_of_hedged_calls_ends_under_every_schedule() -> None:

@@ -149,15 +149,26 @@ def test_bh3_places_are_conserved_wherever_callers_are_cancelled() -> None:
     async def scenario() -> None:
         store = Stack(Limit(1, queue=3, wait=5)).over(Holding())
         limits.append(limit_of(store))
-        async with asyncio.TaskGroup() as tasks:
-            for n in range(3):
-                tasks.create_task(store.get(f"{n}"))
+
+        async def behind() -> bytes | None:
+            await asyncio.sleep(0.5)
+            return await store.get("behind")
+
+        others = [asyncio.ensure_future(one) for one in (store.get("before"), behind())]
+        try:
+            await asyncio.sleep(0.25)
+            await store.get("in line")
+            await store.get("again")
+        finally:
+            await asyncio.wait(others)
+            assert [other.result() for other in others] == [b"before", b"behind"]
 
     def conserved() -> None:
         while limits:  # none, if cancelled before the first step
             assert limits.pop().status()[1:3] == (0, 0)
 
-    assert sweep(scenario, after=conserved).points >= 1
+    swept = sweep(scenario, after=conserved)
+    assert swept.points == 1 + 2 + 2 + 1  # each waits in the line and in the store; for the others
 
 
 async def test_bh4_the_line_is_served_in_the_order_of_coming() -> None:

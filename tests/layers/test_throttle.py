@@ -194,19 +194,30 @@ def test_rl2_tokens_and_places_are_conserved_wherever_callers_are_cancelled() ->
     left: list[RateStatus] = []
 
     async def scenario() -> None:
-        store = Stack(Throttle(1, burst=1, queue=5)).over(Holding(0.1))
+        backend = Holding(0.1)
+        store = Stack(Throttle(1, burst=1, queue=5)).over(backend)
+
+        async def behind() -> float:
+            await asyncio.sleep(0.5)
+            await store.get("behind")
+            return clock()
+
+        before, last = map(asyncio.ensure_future, (store.get("before"), behind()))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for n in range(3):
-                    tasks.create_task(store.get(f"{n}"))
+            await asyncio.sleep(0.25)
+            await store.get("in line")
+            await store.get("again")
         finally:
+            await asyncio.wait([before, last])
+            assert last.result() == backend.began.index("behind") + 0.1  # no token was wasted
             left.append(status(store))
 
     def conserved() -> None:
         while left:  # none, if cancelled before the first step
             assert left.pop().waiting == 0
 
-    assert sweep(scenario, after=conserved).points >= 1
+    swept = sweep(scenario, after=conserved)
+    assert swept.points == 1 + 2 + 2 + 1  # each waits in the line and in the store; for the others
 
 
 async def test_rl3_a_quota_counts_calls_and_a_throttle_attempts() -> None:

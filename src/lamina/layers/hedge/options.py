@@ -23,7 +23,7 @@ def check(layer: Hedge) -> None:
     check_number(layer, "quantile", above=0, below=1, optional=True)
     check_whole(layer, "hedges", least=1, most=10)
     check_whole(layer, "min_samples", least=1, most=100_000)
-    check_number(layer, "floor", above=0)
+    check_number(layer, "floor", least=0.0001)
     check_number(layer, "extra_load", least=0, most=1, optional=True)
     check_number(layer, "grace", least=0)
     check_hook(layer, "on_hedge")
