@@ -132,9 +132,9 @@ def _check(op: Any, answer: Any) -> None:
         Corrupt: It is none.
     """
     if isinstance(op, Batch):
-        wanted = len(cast("Any", op).singles())
-        kinds = [type(one) for one in answer] if isinstance(answer, tuple) else []
-        fits = len(kinds) == wanted and {Done, Failed}.issuperset(kinds)
+        singles: tuple[Any, ...] = cast("Any", op).singles()
+        told: tuple[Any, ...] = answer if isinstance(answer, tuple) else ()
+        fits = len(told) == len(singles) and all(isinstance(one, Done | Failed) for one in told)
     elif hasattr(op, "cursor"):
         fits = isinstance(answer, Page) and isinstance(cast("Any", answer).next, str | None)
     else:
