@@ -133,7 +133,7 @@ def _check(op: Any, answer: Any) -> None:
     """
     if isinstance(op, Batch):
         singles: tuple[Any, ...] = cast("Any", op).singles()
-        told: tuple[Any, ...] = answer if isinstance(answer, tuple) else ()
+        told: tuple[Any, ...] = cast("Any", answer) if isinstance(answer, tuple) else ()
         fits = len(told) == len(singles) and all(isinstance(one, Done | Failed) for one in told)
     elif hasattr(op, "cursor"):
         fits = isinstance(answer, Page) and isinstance(cast("Any", answer).next, str | None)
