@@ -17,6 +17,7 @@ from lamina.domains.documents import (
 from lamina.errors import Conflict, Invalid
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract
+from lamina.testing.contracts.documents.words import finds_words
 from lamina.testing.contracts.filters import METADATA
 from lamina.testing.samples import NAMES, REFUSED
 from lamina.values import Done, Json, freeze
@@ -153,13 +154,15 @@ class BasicDocuments(BackendContract[Documents]):
             for place, (view, key) in enumerate(views):
                 assert await view.get(key) is None, pairs[place]
                 await view.set(key, str(place), path="/p")
+            seen = await finds_words(store)
             for place, (view, key) in enumerate(views):
                 found = await view.get(key)
                 assert found is not None
                 assert (found.id, found.content, found.path) == (key, str(place), "/p")
                 assert [one.id async for one in view.scan()] == [key]
-                assert [hit.document.id for hit in await view.search(str(place))] == [key]
-                assert await view.search(str(place + 1)) == ()
+                hits = await view.search(str(place) if seen else "")
+                assert [hit.document.id for hit in hits] == [key]
+                assert not seen or await view.search(str(place + 1)) == ()
             acme = store.scoped("acme")
             await acme.set_many([Write("x", "1", scope="other"), Write("y", "2")])
             assert [one.id async for one in acme.scan()] == ["x", "y"]
@@ -171,7 +174,7 @@ class BasicDocuments(BackendContract[Documents]):
             async with store:
                 await store.set("a", "old words", path="/a")
                 await store.update("a", content="new words")
-                await store.search("words")
+                await store.search("words" if await finds_words(store) else "")
                 await store.delete("a")
 
         async def afterwards() -> None:

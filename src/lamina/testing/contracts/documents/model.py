@@ -27,8 +27,10 @@ class ModelledDocuments(BackendContract[Documents]):
     async def _play(self, steps: Sequence[Operation[Any]]) -> None:
         model = _Model()
         async with self.opened() as store:
+            served = store.bound.capabilities
             for step in steps:
-                if type(step) not in store.bound.capabilities:
+                is_for_words = getattr(step, "text", None) is not None
+                if type(step) not in served or (is_for_words and not served.offers(Find, "text")):
                     continue
                 wanted = model.answer(step)
                 try:
