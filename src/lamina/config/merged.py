@@ -57,7 +57,7 @@ class Merged:
         """Put variables in the place of ``${NAME}``; ``$$`` stands for one ``$`` before ``{``.
 
         ``${NAME|OTHER}`` takes the first that is set; with ``?`` at the end, ``${NAME?}``, the
-        setting is as good as not there when none is.
+        setting is as good as not there when none is. In a list each text is filled by itself.
         """
         self._fill(self.tree, (), environ, problems)
 
@@ -78,21 +78,36 @@ class Merged:
     def _fill(
         self, tree: dict[str, Any], at: Path, environ: Mapping[str, str], problems: Problems
     ) -> None:
+        def filled(text: object, path: Path) -> object:
+            return self._filled(text, path, environ, problems) if isinstance(text, str) else text
+
         for key, value in list(tree.items()):
             path = (*at, key)
             if isinstance(value, dict):
                 self._fill(cast("dict[str, Any]", value), path, environ, problems)
-            elif isinstance(value, str) and not isinstance(value, Told) and "${" in value:
-                filled, lacking = _filled(value, environ)
-                needed = [names for names in lacking if names != _OPTIONAL]
-                if lacking:
+            elif isinstance(value, list):
+                items = [filled(item, path) for item in cast("list[object]", value)]
+                tree[key] = [item for item in items if item is not _ABSENT]
+            else:
+                tree[key] = filled(value, path)
+                if tree[key] is _ABSENT:
                     del tree[key]
-                if needed:
-                    self.missing.add(path)
-                    problems.add(self.where(path), self._lacking(path, needed))
-                elif not lacking:
-                    tree[key] = Told(filled)
-                    self._filled_from[path] = " and ".join(_names(value))
+
+    def _filled(
+        self, text: str, path: Path, environ: Mapping[str, str], problems: Problems
+    ) -> object:
+        """Return *text* with its variables' values, absent if one that it needs is not set."""
+        if isinstance(text, Told) or "${" not in text:
+            return text
+        filled, lacking = _replaced(text, environ)
+        needed = [names for names in lacking if names != _OPTIONAL]
+        if needed:
+            self.missing.add(path)
+            problems.add(self.where(path), self._lacking(path, needed))
+        if lacking:
+            return _ABSENT
+        self._filled_from[path] = " and ".join(_names(text))
+        return Told(filled)
 
     def _lacking(self, path: Path, names: list[str]) -> str:
         if not all(names):
@@ -109,9 +124,10 @@ class Merged:
 
 
 _OPTIONAL: Final = "?"
+_ABSENT: Final = object()
 
 
-def _filled(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
+def _replaced(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
     lacking: list[str] = []
 
     def replaced(match: re.Match[str]) -> str:

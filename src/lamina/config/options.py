@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -22,6 +22,13 @@ class Told(str):
     __slots__ = ()
 
 
+def is_told(value: object) -> bool:
+    """Tell whether the environment told *value*, or any part of it."""
+    if isinstance(value, list):
+        return any(map(is_told, cast("list[object]", value)))
+    return isinstance(value, Told)
+
+
 class Options(BaseModel):
     """The base of all options: unknown names are refused, and no value is ever shown."""
 
@@ -33,9 +40,10 @@ class Options(BaseModel):
     @classmethod
     def _of_its_type(cls, value: object, info: ValidationInfo) -> object:
         """Refuse ``ttl = true`` and ``ttl = "30"``: only what is told as text may be converted."""
-        if isinstance(value, Told):
-            return str(value)
         kinds = _kinds(cls.model_fields[info.field_name or ""].annotation)
+        if isinstance(value, Told):
+            several = kinds & {list, tuple} and (str not in kinds or "," in value)
+            return [part.strip() for part in value.split(",")] if several else str(value)
         wrong = (
             (isinstance(value, bool) and bool not in kinds)
             or (isinstance(value, str) and kinds <= _NO_TEXT)

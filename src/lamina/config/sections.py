@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.config.checked import checked
-from lamina.config.options import BackendOptions, Options, Told
+from lamina.config.options import BackendOptions, Options, Told, is_told
 from lamina.config.problems import nearest, unknown
 from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, takes_another
 from lamina.config.settings import Elsewhere, Section
@@ -102,7 +102,7 @@ class SectionReader:
     def _refused(self, path: tuple[str, ...], told: Mapping[str, Any], error: Exception) -> None:
         """Note what a constructor said, without values if variables told any of them."""
         what = str(error) if isinstance(error, StackError) else "a number is too large"
-        of = [key for key, value in told.items() if isinstance(value, Told)]
+        of = [key for key, value in told.items() if is_told(value)]
         if of:
             what = what.partition(", got ")[0]
             path = (*path, of[0]) if len(of) == 1 else path
