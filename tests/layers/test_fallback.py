@@ -13,7 +13,7 @@ import lamina
 from lamina.backends.memory import MemoryKeyValue
 from lamina.capabilities import Capabilities, Serves
 from lamina.context import current
-from lamina.domains.keyvalue import Get, GetMany, Set, SetMany
+from lamina.domains.keyvalue import Get, GetMany, Scan, Set, SetMany
 from lamina.errors import (
     AuthError,
     BackendError,
@@ -42,7 +42,7 @@ from lamina.stack import Stack
 from lamina.testing.clock import explore
 from lamina.testing.scripted import ScriptedKeyValue
 from lamina.testing.sweep import sweep
-from lamina.values import Done, Failed
+from lamina.values import Done, Failed, Page
 
 if TYPE_CHECKING:
     from lamina.domains.keyvalue import KeyValue
@@ -261,6 +261,25 @@ async def test_fb3_what_waits_outside_the_timeout_has_its_part_only() -> None:
         assert await store.get("a") == b"1"
 
     assert now() == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("op", [Get("a", fresh=True), Scan(cursor="7")], ids=["fresh", "cursor"])
+@pytest.mark.parametrize("layers", [(), (Timeout(60.0),)], ids=["bare", "timeout"])
+async def test_fb3_nothing_is_kept_where_the_other_may_not_answer(
+    layers: tuple[Timeout, ...], op: Operation[Any]
+) -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(op).after(7.9).returns(None if isinstance(op, Get) else Page(()))
+    backend.expect(op).hangs()
+    store = Stack(Fallback((await replica()).bound), *layers).over(backend)
+
+    async with lamina.call(deadline=8.0):
+        await store.bound.send(op)
+    async with lamina.call(deadline=8.0):
+        with pytest.raises(DeadlineExceeded):
+            await store.bound.send(op)
+
+    assert now() == pytest.approx(7.9 + 8.0)
 
 
 async def test_fb3_with_nothing_reserved_the_deadline_is_the_first_s_alone() -> None:

@@ -77,10 +77,13 @@ class Policy:
 
     def refusal(self, op: Operation[Any], error: StorageError) -> str | None:
         """Return why the other store may not answer *op*, None if it may."""
+        is_doubtful = op.writes and error.sent != "no"
+        return self.stays(op) or ("this write may have arrived" if is_doubtful else None)
+
+    def stays(self, op: Operation[Any]) -> str | None:
+        """Return why no other store may answer *op*, whatever happens; None if one may."""
         if not op.portable():
             return "it goes on from what this store alone gave"
-        if op.writes and error.sent != "no":
-            return "this write may have arrived"
         if getattr(op, "fresh", False):
             return "a fresh read is answered by this store or not at all"
         return None

@@ -71,14 +71,14 @@ class Fallback(Layer):
         )
         self._timers = Timers(last=True)
         self._limits = None if site.is_bounded() else self._timers
-        policy = Policy(self.on, self.reserve)
-        self._other = Other(self.to, policy, hook, site.runtime, self._timers)
+        self._policy = Policy(self.on, self.reserve)
+        self._other = Other(self.to, self._policy, hook, site.runtime, self._timers)
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         return op in self.to.capabilities and (self.writes or not op.writes)
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        first = reserving(inner, self.reserve, site.runtime, self._limits)
+        first = reserving(inner, self._policy, site.runtime, self._limits)
         if issubclass(op, Batch):
             return batched(first, self._other)
         if hasattr(op, "cursor"):

@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from lamina.context import Call
+    from lamina.layers.fallback.core import Policy
     from lamina.operation import Handler, Op, R
     from lamina.runtime import Runtime
     from lamina.timers import Timers
 
 
 def reserving(
-    inner: Handler[Op, R], reserve: float, runtime: Runtime, timers: Timers | None
+    inner: Handler[Op, R], policy: Policy, runtime: Runtime, timers: Timers | None
 ) -> Handler[Op, R]:
-    """Return the first store's handler, whose deadline leaves the part *reserve* of what is left.
+    """Return the first store's handler, whose deadline leaves the other its part of the time.
 
     Without *timers* what stands below ends it in time. It is *inner* itself with no reserve.
     """
-    if not reserve:
+    if not policy.reserve:
         return inner
     current_call = current.get
 
@@ -38,7 +39,7 @@ def reserving(
     async def within(op: Op, call: Call, deadline: float) -> R:
         left = max(deadline - runtime.now(), 0.0)
         child = call.child()
-        child.deadline = deadline - left * reserve
+        child.deadline = deadline - left * (0 if policy.stays(op) else policy.reserve)
         current.set(child)
         try:
             if timers is None:
