@@ -29,8 +29,7 @@ from lamina.errors import (
     Unavailable,
     Unsupported,
 )
-from lamina.layers.breaker import Breaker
-from lamina.layers.breaker.core import State, Verdict
+from lamina.layers.breaker import Breaker, State, Verdict
 from lamina.layers.breaker.verdict import of_error, of_outcomes
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout

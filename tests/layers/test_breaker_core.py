@@ -255,10 +255,7 @@ def test_cb3_the_window_counts_exactly_what_its_buckets_hold(buckets: int) -> No
     for _ in range(2000):
         now += rng.choice([0.0, 0.1, 0.5, 1.0, 1.7, 5.0, 40.0])
         failed = rng.random() < 0.3
-        if now >= counted.ends:
-            counted.turn(now)
-        counted.calls += 1
-        counted.failures += failed
+        counted.add(now, failed=failed)
         calls.append((int(now), failed))
         kept = [was for at, was in calls if at > int(now) - buckets]
         assert (counted.calls, counted.failures) == (len(kept), sum(kept))

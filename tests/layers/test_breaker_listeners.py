@@ -11,8 +11,7 @@ import pytest
 
 from lamina.domains.keyvalue import Get
 from lamina.errors import CircuitOpen, Conflict, Unavailable
-from lamina.layers.breaker import Breaker
-from lamina.layers.breaker.core import State
+from lamina.layers.breaker import Breaker, State
 from lamina.stack import Stack
 from lamina.testing.scripted import ScriptedKeyValue
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mutants import mutant
 
-from lamina.layers.breaker import core
+from lamina.layers.breaker import core, window
 
 CALLS = {"ok": (False, False), "fail": (True, False), "slow": (False, True), "both": (True, True)}
 BY_HAND = {"force": "FORCED_OPEN", "disable": "DISABLED", "reset": "CLOSED"}
@@ -17,9 +17,13 @@ STATES = {"FORCED_OPEN": "forced open", "DISABLED": "disabled", "CLOSED": "close
 
 
 class Lists:
-    """What must be true, told by keeping each call: 2 of them decide, half failed or 0.7 slow."""
+    """What must be true, told by keeping each call: half failed or 0.7 slow is bad.
 
-    def __init__(self) -> None:
+    At least *least* calls decide, of the *last* so many.
+    """
+
+    def __init__(self, least: int, last: int) -> None:
+        self.least, self.last = least, last
         self.state = "closed"
         self.calls: list[tuple[bool, bool]] = []
         self.rested = False
@@ -46,9 +50,10 @@ class Lists:
             return False
         self.calls.append((failed, slow))
         probing = self.state == "half-open"
+        self.calls = self.calls if probing else self.calls[-self.last :]
         of = 2 if probing else len(self.calls)
         failures, slows = (sum(column) / of for column in zip(*self.calls, strict=True))
-        if (probing or of >= 2) and (failures >= 0.5 or slows >= 0.7):
+        if (probing or of >= self.least) and (failures >= 0.5 or slows >= 0.7):
             self.go("open")
         elif probing and len(self.calls) == 2:
             self.go("closed")
@@ -67,13 +72,15 @@ def one_call(module: Any, circuit: Any, now: float, *, failed: bool, slow: bool)
     return True
 
 
-def differs(module: Any, length: int) -> list[str]:
+def differs(
+    module: Any, length: int, *, least: int = 2, last: int | None = None, of: Any = ACTIONS
+) -> list[str]:
     """Walk every story of *length* steps; return the first in which circuit and lists differ."""
-    for story in itertools.product(ACTIONS, repeat=length):
+    for story in itertools.product(of, repeat=length):
         told: list[tuple[str, str]] = []
-        settings = module.Settings(0.5, 1e9, 2, 2, 1.0, 0.7, 5.0, 5.0, 0.0, 2, 1, 5.0)
+        settings = module.Settings(0.5, 1e9, 2, least, 1.0, 0.7, 5.0, 5.0, 0.0, 2, 1, 5.0, last)
         circuit = module.Circuit(settings, lambda: 0.5, lambda *pair: told.append(pair))  # noqa: B023  # called in this turn
-        lists, now = Lists(), 0.0
+        lists, now = Lists(least, last or length), 0.0
         for action in story:
             if action in BY_HAND:
                 circuit.go(getattr(module.State, BY_HAND[action]), now)
@@ -99,7 +106,7 @@ def test_cb1_cb2_no_story_of_calls_and_of_an_operator_differs_from_keeping_each_
     ("old", "new"),
     [
         (" or slow >= settings.slow_rate", ""),
-        ("window.slow += slow", "pass"),
+        ("self.window.add(now, failed=failed, slow=slow)", "self.window.add(now, failed=failed)"),
         ("self._slow += slow", "pass"),
         ("return Permit(-1)", "return Permit(self.era)"),
         ("if self.state is State.DISABLED:", "if False:"),
@@ -111,3 +118,51 @@ def test_cb1_cb2_no_story_of_calls_and_of_an_operator_differs_from_keeping_each_
 )
 def test_a_circuit_broken_in_what_is_slow_or_set_by_hand_is_caught(old: str, new: str) -> None:
     assert differs(mutant(core, old, new), 5) != []
+
+
+@pytest.mark.parametrize(("least", "last"), [(1, 1), (2, 2), (2, 3), (3, 3)])
+def test_cb2_cb3_no_story_over_the_last_calls_differs_from_keeping_each(
+    least: int, last: int
+) -> None:
+    assert differs(core, 4, least=least, last=last) == []
+    assert differs(core, 7, least=least, last=last, of=("ok", "fail", "slow")) == []
+
+
+def miscounts(module: Any, length: int = 6) -> list[str]:
+    """Count every story of calls over each small window; return the first that is wrong."""
+    for most in (1, 2, 3, 4):
+        for story in itertools.product(CALLS.values(), repeat=length):
+            counted = module.LastCalls(most)
+            for number, (failed, slow) in enumerate(story):
+                counted.add(0.0, failed=failed, slow=slow)
+                counted.forget(1e9)
+                kept = story[max(number + 1 - most, 0) : number + 1]
+                want = (len(kept), *(sum(column) for column in zip(*kept, strict=True)))
+                if (counted.calls, counted.failures, counted.slow) != want:
+                    return [f"{story} of {most} at {number}"]
+            counted.clear()
+            counted.add(0.0, failed=True)
+            if (counted.calls, counted.failures, counted.slow, len(counted._bad)) != (1, 1, 0, 1):
+                return [f"{story} of {most}, cleared"]
+    return []
+
+
+def test_cb3_the_last_calls_are_counted_exactly() -> None:
+    assert miscounts(window) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("if self.calls < self._most:", "if self.calls <= self._most:"),
+        ("bad[0][0] <= self._number - self._most", "bad[0][0] < self._number - self._most"),
+        ("bad[0][0] <= self._number - self._most", "True"),
+        ("self.failures -= was_failed", "pass"),
+        ("self.slow -= was_slow", "pass"),
+        ("if failed or slow:", "if failed:"),
+        ("self._number += 1", "self._number = 1"),
+    ],
+    ids=["most", "late", "early", "failed", "slow", "slow-kept", "numbers"],
+)
+def test_a_broken_count_of_the_last_calls_is_caught(old: str, new: str) -> None:
+    assert miscounts(mutant(window, old, new)) != []

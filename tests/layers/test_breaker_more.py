@@ -16,8 +16,7 @@ from lamina.backend import serves
 from lamina.domains.keyvalue import Get, GetMany, KeyValueBackend
 from lamina.errors import AuthError, CircuitOpen, Invalid, StackError, Throttled, Unavailable
 from lamina.layer import Layer
-from lamina.layers.breaker import Breaker
-from lamina.layers.breaker.core import State, Verdict
+from lamina.layers.breaker import Breaker, State, Verdict
 from lamina.layers.limit import Limit
 from lamina.runtime import Runtime
 from lamina.stack import Stack

@@ -21,8 +21,8 @@ from lamina.errors import (
     Throttled,
     Unavailable,
 )
-from lamina.layers.breaker import Breaker
-from lamina.layers.breaker.core import Circuit, State, Verdict
+from lamina.layers.breaker import Breaker, State, Verdict
+from lamina.layers.breaker.core import Circuit
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
 from lamina.layers.cache.core import OVERHEAD, Bounds, Core, Fill
@@ -287,11 +287,7 @@ def test_a_window_holds_exactly_the_calls_of_its_last_buckets(
     for _ in range(300):
         now += rng.choice([0.0, 0.25, 0.5, 1.0, 1.75, buckets, buckets + 1.0])
         failed, slow = rng.random() < 0.3, rng.random() < 0.4
-        if now >= window.ends:
-            window.turn(now)
-        window.calls += 1
-        window.failures += failed
-        window.slow += slow
+        window.add(now, failed=failed, slow=slow)
         bucket = math.floor(now / width)
         calls.append((bucket, failed, slow))
         kept = [one for one in calls if one[0] > bucket - buckets]

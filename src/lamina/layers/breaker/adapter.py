@@ -19,7 +19,7 @@ from aiobreaker.storage.base import CircuitBreakerStorage
 
 from lamina.errors import CircuitOpen
 from lamina.hooks import Hook
-from lamina.layers.breaker.core import State
+from lamina.layers.breaker.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,11 +170,16 @@ class Listeners:
     ) -> None:
         self.are_there = bool(listeners or on_change)
         self._on_change = None if on_change is None else Hook(on_change, "Breaker", "on_change")
-        self.raised = 0
+        self._raised = 0
         self.listeners = tuple(listeners)
         self._pending: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._telling = False
         self._logged: set[int] = set()
+
+    @property
+    def raised(self) -> int:
+        """How often one of them raised."""
+        return self._raised + (0 if self._on_change is None else self._on_change.raised)
 
     def show(self, circuit: Circuit, name: str, now: Callable[[], float]) -> None:
         """Take the circuit that they listen to."""
@@ -215,7 +220,7 @@ class Listeners:
             Exception,
             CancelledError,
         ) as error:  # its own: a listener never changes the outcome of a call
-            self.raised += 1
+            self._raised += 1
             if id(listener) not in self._logged:
                 self._logged.add(id(listener))
                 kinds = type(listener).__name__, type(error).__name__

@@ -3,70 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, final
 
-from lamina.layers.breaker.window import Window
+from lamina.layers.breaker.states import CircuitStatus, Settings, State, Verdict
+from lamina.layers.breaker.window import LastCalls, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class State(Enum):
-    """Where a circuit stands; the last two are set by hand and stay until reset."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half-open"
-    FORCED_OPEN = "forced open"
-    DISABLED = "disabled"
-
-
-class Verdict(Enum):
-    """What one call tells about the backend's health."""
-
-    SUCCESS = "success"
-    FAILURE = "failure"
-    NONE = "none"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The options of a circuit; times in seconds."""
-
-    failure_rate: float
-    window: float
-    buckets: int
-    min_calls: int
-    slow: float | None
-    slow_rate: float
-    break_for: float
-    break_cap: float
-    jitter: float
-    probes: int
-    probes_at_once: int
-    lease: float
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class CircuitStatus:
-    """A circuit as it is now: *calls*, *failures* and *slow* are those in the window.
-
-    *retry_after* is the seconds until a probe may pass, None if that is not known; *opened* and
-    *rejected* count since the circuit was made; *cause* says why it opened last.
-    """
-
-    state: State
-    calls: int
-    failures: int
-    slow: int
-    opened: int
-    rejected: int
-    retry_after: float | None
-    cause: str
 
 
 @final
@@ -86,7 +29,8 @@ class Circuit:
     """Each transition begins an era; results of calls admitted in another era change nothing.
 
     *chance* gives numbers from 0 to 1 for the jitter of a break; *changed* is told each
-    transition, after it happened.
+    transition, after it happened; *asked*, if given, is asked how long a break lasts: with how
+    often it has opened since it was last closed, from 1. None leaves it to the settings.
 
     Attributes:
         free: While closed, the permit of every call; else None.
@@ -97,6 +41,7 @@ class Circuit:
         settings: Settings,
         chance: Callable[[], float],
         changed: Callable[[State, State], None],
+        asked: Callable[[int], float | None] | None = None,
     ) -> None:
         self.settings = settings
         self.state = State.CLOSED
@@ -105,9 +50,15 @@ class Circuit:
         self.opened = 0
         self.rejected = 0
         self.cause = ""
-        self.window = Window(settings.window, settings.buckets)
+        self.window: Window | LastCalls = (
+            Window(settings.window, settings.buckets)
+            if settings.last is None
+            else LastCalls(settings.last)
+        )
         self._chance = chance
         self._changed = changed
+        self._asked = asked
+        self._breaks = 0  # since it was last closed
         self._break = settings.break_for  # how long the next one lasts, before jitter
         self._reopens = -math.inf
         self._out: list[Permit] = []  # probes on their way
@@ -135,9 +86,7 @@ class Circuit:
         if permit is not self.free:
             return
         window = self.window
-        if now >= window.ends:
-            window.turn(now)
-        window.calls += 1
+        window.add(now)
         if window.failures or window.slow:
             self._judge(now)
 
@@ -160,7 +109,8 @@ class Circuit:
         if failed or slow:
             self.cause = cause
         if permit is self.free:
-            self._count(now, failed=failed, slow=slow)
+            self.window.add(now, failed=failed, slow=slow)
+            self._judge(now)
         else:
             self._probed(now, failed=failed, slow=slow)
 
@@ -176,8 +126,7 @@ class Circuit:
     def status(self, now: float) -> CircuitStatus:
         """Describe the circuit."""
         window = self.window
-        if now >= window.ends:
-            window.turn(now)
+        window.forget(now)
         return CircuitStatus(
             state=self.state,
             calls=window.calls,
@@ -196,15 +145,6 @@ class Circuit:
             self._open(now)
         else:
             self._enter(state)
-
-    def _count(self, now: float, *, failed: bool, slow: bool) -> None:
-        window = self.window
-        if now >= window.ends:
-            window.turn(now)
-        window.calls += 1
-        window.failures += failed
-        window.slow += slow
-        self._judge(now)
 
     def _judge(self, now: float) -> None:
         """Open once enough calls in the window failed or were slow."""
@@ -232,8 +172,10 @@ class Circuit:
         return failed >= settings.failure_rate or slow >= settings.slow_rate
 
     def _open(self, now: float) -> None:
+        self._breaks += 1
+        told = None if self._asked is None else self._asked(self._breaks)
         spread = self.settings.jitter * (2 * self._chance() - 1)
-        self._reopens = now + self._break * (1 + spread)
+        self._reopens = now + (self._break * (1 + spread) if told is None else told)
         self._break = min(self._break * 2, self.settings.break_cap)
         self.opened += 1
         self._enter(State.OPEN)
@@ -246,5 +188,6 @@ class Circuit:
         self._told = self._failed = self._slow = 0
         if state is State.CLOSED:
             self.window.clear()
+            self._breaks = 0
             self._break = self.settings.break_for
         self._changed(before, state)

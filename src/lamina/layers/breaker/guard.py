@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, final
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, final
 
 from lamina.context import Call, current
-from lamina.layers.breaker.core import Circuit, Settings, State, Verdict
+from lamina.hooks import Hook
+from lamina.layers.breaker.core import Circuit
+from lamina.layers.breaker.states import Settings, State, Verdict
 from lamina.layers.breaker.verdict import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from lamina.errors import CircuitOpen
     from lamina.layers.breaker.adapter import Listeners
     from lamina.layers.breaker.core import Permit
     from lamina.layers.breaker.layer import Breaker
+    from lamina.layers.breaker.states import CircuitStatus
     from lamina.layers.breaker.verdict import Judged
     from lamina.operation import Handler, Operation
     from lamina.runtime import Runtime
     from lamina.site import Site
 
-    Watched: TypeAlias = tuple[Circuit, Listeners]
-
 _PASSING: Final = (State.CLOSED, State.DISABLED)
+
+
+class Watched(NamedTuple):
+    """What stacks that name the same circuit use together."""
+
+    circuit: Circuit
+    listeners: Listeners
+    pause: _Pause | None
 
 
 @final
@@ -34,7 +45,7 @@ class Guard:
 
         self.runtime = runtime
         self.judge = judge
-        self.circuit, self.listeners = state
+        self.circuit, self.listeners, self._pause = state
         self._listened = self.listeners.are_there
         self._slow = self.circuit.settings.slow or 0.0
         self._refusal: Callable[..., CircuitOpen] = OpenCircuit
@@ -42,19 +53,22 @@ class Guard:
     @classmethod
     def at(cls, site: Site, settings: Settings, layer: Breaker) -> Self:
         """Make the guard of *layer*; its circuit may be one that has a name."""
-        listeners, hook = layer.listeners, layer.on_change
         judge = Judge(layer.classify, count_throttled=layer.count_throttled)
         name = layer.shared
         if name is None:
-            state = _watched(settings, listeners, hook, site.backend, site.runtime)
+            state = _watched(layer, settings, site.backend, site.runtime)
         else:
+            asked = layer.break_for if callable(layer.break_for) else None
             state = site.shared(
                 "breaker",
                 name,
-                (settings, listeners, hook, layer.classify, layer.count_throttled),
-                lambda: _watched(settings, listeners, hook, name, site.runtime),
+                (
+                    *(settings, asked, layer.listeners, layer.on_change),
+                    *(layer.classify, layer.count_throttled),
+                ),
+                lambda: _watched(layer, settings, name, site.runtime),
             )
-        circuit = state[0]
+        circuit = state.circuit
         site.common.reluctant.append(lambda: circuit.state not in _PASSING)
         return cls(state, judge, site.runtime)
 
@@ -105,6 +119,12 @@ class Guard:
 
         return handler
 
+    def status(self) -> CircuitStatus:
+        """Describe the circuit, and count what functions of the user's raised."""
+        raised = self.judge.raised + self.listeners.raised
+        raised += 0 if self._pause is None else self._pause.raised
+        return replace(self.circuit.status(self.runtime.now()), raised=raised)
+
     def go(self, state: State) -> None:
         """Enter *state* by hand."""
         self.circuit.go(state, self.runtime.now())
@@ -145,19 +165,32 @@ class Guard:
             self.listeners.tell()
 
 
-def _watched(
-    settings: Settings,
-    listeners: Sequence[Any],
-    on_change: Callable[[State, State], object] | None,
-    name: str,
-    runtime: Runtime,
-) -> Watched:
+def _watched(layer: Breaker, settings: Settings, name: str, runtime: Runtime) -> Watched:
     from lamina.layers.breaker.adapter import Listeners
 
-    told = Listeners(listeners, on_change)
-    circuit = Circuit(settings, runtime.rng.random, told.changed)
+    told = Listeners(layer.listeners, layer.on_change)
+    pause = _Pause(layer.break_for) if callable(layer.break_for) else None
+    circuit = Circuit(settings, runtime.rng.random, told.changed, pause)
     told.show(circuit, name, lambda: runtime.now())  # noqa: PLW0108  # a loop's, once there is one
-    return circuit, told
+    return Watched(circuit, told, pause)
+
+
+@final
+class _Pause:
+    """Asks the user how long a break lasts; what cannot be waited for is no answer."""
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        self._hook: Hook[[int], float | None] = Hook(function, "Breaker", "break_for")
+
+    @property
+    def raised(self) -> int:
+        return self._hook.raised
+
+    def __call__(self, breaks: int) -> float | None:
+        told: object = self._hook(None, breaks)
+        if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < math.inf:
+            return told
+        return None
 
 
 @final

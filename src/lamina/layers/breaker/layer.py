@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.layer import Layer
-from lamina.layers.breaker.core import CircuitStatus, State, Verdict
 from lamina.layers.breaker.guard import Guard
-from lamina.layers.breaker.options import check_listeners, settings_of
+from lamina.layers.breaker.options import BREAK, BUCKETS, WINDOW, check_listeners, settings_of
+from lamina.layers.breaker.states import CircuitStatus, State, Verdict
 from lamina.operation import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
@@ -22,10 +23,12 @@ class Breaker(Layer):
     """Refuse calls at once while the backend is failing.
 
     Closed, it opens when of at least *min_calls* calls in the last *window* seconds (counted in
-    *buckets*) the part *failure_rate* failed, or *slow_rate* took *slow* seconds or more. Open,
-    it refuses for *break_for* seconds, give or take the part *jitter*, and twice as long each
-    further time up to *break_cap*. Then *probes* calls pass, *probes_at_once* together, and the
-    same rates decide. One that hangs for *lease* seconds (default: *break_for*) gives way.
+    *buckets*) the part *failure_rate* failed, or *slow_rate* took *slow* seconds or more. With
+    *last*, the last so many calls are judged instead, however old, and *min_calls* is at most that.
+    Open, it refuses for *break_for* seconds, give or take the part *jitter*, and twice as long each
+    further time up to *break_cap*; a function is told which break it is, from 1, and decides alone.
+    Then *probes* calls pass, *probes_at_once* together, and the same rates decide. One that hangs
+    for *lease* seconds (default: *break_for*, or 5 s) gives way.
 
     A failure is ``Unavailable`` or ``TimedOut``, in a batch one such item; any other answer is a
     success. Refusals by layers, the caller's deadline, cancellation and throttling (unless
@@ -45,12 +48,13 @@ class Breaker(Layer):
         self,
         failure_rate: float = 0.5,
         *,
-        window: float = 30.0,
-        buckets: int = 10,
+        window: float = WINDOW,
+        buckets: int = BUCKETS,
+        last: int | None = None,
         min_calls: int = 20,
         slow: float | None = None,
         slow_rate: float = 0.8,
-        break_for: float = 5.0,
+        break_for: float | Callable[[int], float] = BREAK,
         break_cap: float = 60.0,
         jitter: float = 0.2,
         probes: int = 3,
@@ -62,18 +66,14 @@ class Breaker(Layer):
         on_change: Callable[[State, State], object] | None = None,
         shared: str | None = None,
     ) -> None:
-        self.failure_rate = failure_rate
-        self.window = window
-        self.buckets = buckets
-        self.min_calls = min_calls
+        self.failure_rate, self.min_calls = failure_rate, min_calls
+        self.window, self.buckets, self.last = window, buckets, last
         self.slow, self.slow_rate = slow, slow_rate
         self.break_for, self.break_cap = break_for, break_cap
-        self.jitter = jitter
+        self.jitter, self.lease = jitter, lease
         self.probes, self.probes_at_once = probes, probes_at_once
-        self.lease = lease
         self.classify, self.count_throttled = classify, count_throttled
-        self.listeners = check_listeners(listeners)
-        self.on_change = on_change
+        self.listeners, self.on_change = check_listeners(listeners), on_change
         self.shared = shared
         settings_of(self)
 
@@ -105,7 +105,7 @@ class Breaker(Layer):
 
     def status(self) -> CircuitStatus:
         """Describe the circuit as it is now."""
-        return self._circuit.status(self._runtime.now())
+        return self._guard.status()
 
     def force_open(self) -> None:
         """Refuse all calls until ``reset``."""

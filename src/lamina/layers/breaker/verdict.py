@@ -19,7 +19,7 @@ from lamina.errors import (
     Unsupported,
 )
 from lamina.hooks import Hook
-from lamina.layers.breaker.core import Verdict
+from lamina.layers.breaker.states import Verdict
 from lamina.values import Failed
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Judge:
     ) -> None:
         self._classify = None if classify is None else Hook(classify, "Breaker", "classify")
         self._throttled = Verdict.FAILURE if count_throttled else Verdict.NONE
+
+    @property
+    def raised(self) -> int:
+        """How often *classify* raised."""
+        return 0 if self._classify is None else self._classify.raised
 
     def of_error(self, error: Exception) -> Verdict:
         """Judge a failed call."""

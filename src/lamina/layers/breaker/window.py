@@ -1,4 +1,4 @@
-"""How many calls failed or were slow in the last seconds, counted in buckets."""
+"""How many calls failed or were slow: of the last seconds, or of the last so many calls."""
 
 from __future__ import annotations
 
@@ -28,6 +28,21 @@ class Window:
         self._index = 0
         self.ends = -math.inf  # of the current bucket: the next call opens one
 
+    def add(self, now: float, *, failed: bool = False, slow: bool = False) -> None:
+        """Count one call that ended at *now*."""
+        if now >= self.ends:
+            self.turn(now)
+        self.calls += 1
+        if failed:
+            self.failures += 1
+        if slow:
+            self.slow += 1
+
+    def forget(self, now: float) -> None:
+        """Forget what is too old at *now*."""
+        if now >= self.ends:
+            self.turn(now)
+
     def turn(self, now: float) -> None:
         """Open the bucket of *now*, which is past the current one; forget what is too old."""
         index = int(now // self._width)
@@ -45,3 +60,43 @@ class Window:
                 self.slow -= slow
         self._index = index
         self.ends = (index + 1) * self._width
+
+
+@final
+class LastCalls:
+    """Totals over the last *most* calls, however long ago they were.
+
+    Only those that failed or were slow are kept, by their numbers, so that a healthy call is
+    counted at once.
+    """
+
+    __slots__ = ("_bad", "_most", "_number", "calls", "failures", "slow")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.calls = self.failures = self.slow = 0
+        self._number = 0
+        self._bad: deque[tuple[int, bool, bool]] = deque()
+
+    def add(self, now: float, *, failed: bool = False, slow: bool = False) -> None:
+        """Count one call in place of the oldest; *now* is of no matter."""
+        del now
+        self._number += 1
+        bad = self._bad
+        if self.calls < self._most:
+            self.calls += 1
+        elif bad and bad[0][0] <= self._number - self._most:
+            _, was_failed, was_slow = bad.popleft()
+            self.failures -= was_failed
+            self.slow -= was_slow
+        if failed or slow:
+            bad.append((self._number, failed, slow))
+            self.failures += failed
+            self.slow += slow
+
+    def forget(self, now: float) -> None:
+        """Forget nothing: no call is too old."""
