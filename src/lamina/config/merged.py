@@ -90,8 +90,8 @@ class Merged:
                 tree[key] = [item for item in items if item is not _ABSENT]
             else:
                 tree[key] = filled(value, path)
-                if tree[key] is _ABSENT:
-                    del tree[key]
+            if tree[key] is _ABSENT or path in self.missing:
+                del tree[key]
 
     def _filled(
         self, text: str, path: Path, environ: Mapping[str, str], problems: Problems
