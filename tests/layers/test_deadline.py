@@ -172,6 +172,7 @@ async def test_dl1_the_earlier_of_two_budgets_holds() -> None:
         assert await outcome(store.get("60")) == ("DeadlineExceeded", 5.0)
 
     assert [call.deadline for call in backend.seen if call is not None] == [1.0, 3.0, 5.0]
+    assert layer(store).status() == (0, 3, 0)
 
 
 async def test_dl1_the_same_call_goes_on_below_where_it_ends_sooner() -> None:

@@ -154,12 +154,14 @@ async def test_a_deadline_between_others_overtakes_them() -> None:
 
 
 async def test_a_deadline_that_has_passed_ends_it_at_once() -> None:
-    backend = Sleeper()
+    store = limited(5.0)
     async with lamina.call(deadline=0.0):
-        with pytest.raises(DeadlineExceeded) as caught:
-            await limited(5.0, backend).get("60")
+        for _ in range(2):
+            with pytest.raises(DeadlineExceeded, match="^sleeper .* the caller's") as caught:
+                await store.get("60")
 
     assert now() == pytest.approx(0.0)
+    assert status(store) == (0, 2, 0)
     assert (caught.value.sent, caught.value.layer) == ("no", "timeout")
 
 
