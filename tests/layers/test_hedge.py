@@ -477,6 +477,28 @@ async def test_hg6_no_hedge_while_the_circuit_is_not_closed() -> None:
     assert await store.get("a") == b"2"
 
 
+async def test_hg6_a_failure_is_told_at_once_where_the_circuit_has_opened() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(0.1).raises(Unavailable("down")).times(2)
+    store = over(backend, Hedge(1.0, hedges=2), Breaker(min_calls=2))
+
+    with pytest.raises(Unavailable):
+        await store.get("a")
+
+    assert now() == pytest.approx(0.2)
+    assert status(store).reluctant == 1
+
+
+async def test_hg6_without_a_delay_it_looks_again_after_the_floor() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(1.0).returns(b"1").always()
+    store = over(backend, Hedge(0, floor=0.25), Limit(1, queue=9))
+
+    await asyncio.gather(store.get("a"), store.get("b"))
+
+    assert 4 <= status(store).reluctant <= 12
+
+
 async def test_hg6_no_hedge_while_calls_wait_for_a_place() -> None:
     backend = ScriptedKeyValue()
     backend.expect(Get).after(5.0).returns(b"1").times(2)
@@ -644,6 +666,19 @@ async def test_of_batches_that_fail_in_part_the_primary_s_is_told() -> None:
 
     assert answer[0] == Done(b"1")
     assert isinstance(answer[1], Failed)
+
+
+@pytest.mark.parametrize("other", [Throttled("fewer"), Unavailable("later", retry_after=3.0)])
+async def test_hg7_no_more_is_sent_where_an_item_of_a_batch_asks_for_less(
+    other: StorageError,
+) -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(GetMany).after(0.5).returns((Failed(Unavailable("down")), Failed(other)))
+    store = over(backend, Hedge(10.0))
+
+    await store.bound.send(GetMany(("a", "b")))
+
+    backend.verify()
 
 
 async def test_a_part_of_a_batch_is_told_rather_than_an_error() -> None:

@@ -15,6 +15,7 @@ from lamina.domains.keyvalue import KeyValue
 from lamina.errors import RateLimited, StackError
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
+from lamina.layers.hedge import Hedge
 from lamina.layers.rate import Quota, Throttle, limited, line
 from lamina.layers.rate.limited import Limited
 from lamina.layers.rate.line import RateStatus
@@ -146,9 +147,9 @@ async def crowd() -> None:
     backend = Holding(0.0)
     store = Stack(Throttle(1, burst=1, queue=9)).over(backend)
     tasks = [asyncio.ensure_future(store.get(f"{n}")) for n in range(6)]
-    for victim in (1, 4):
-        await asyncio.sleep(1.0)  # a token comes at this very moment
-        tasks[victim].cancel()
+    asyncio.get_running_loop().call_later(1.0, tasks[1].cancel)  # together with the token's timer
+    await asyncio.sleep(2.0)
+    tasks[4].cancel()  # a token may have come at this very moment
     told = await asyncio.gather(*tasks, return_exceptions=True)
     passed = len(backend.began)
     assert clock() == pytest.approx(passed - 1)  # no token was wasted
@@ -251,6 +252,19 @@ async def test_rl3_a_hit_of_the_cache_costs_quota_and_no_throttle() -> None:
     assert quota is not None
     assert throttle is not None
     assert (quota.status().tokens, throttle.status().tokens) == (1, 4)
+
+
+async def test_hg6_no_hedge_while_attempts_wait_for_tokens() -> None:
+    store = Stack(Hedge(0.5), Throttle(1, burst=1, queue=9)).over(Holding(2.0))
+
+    calls = [asyncio.ensure_future(store.get(f"{n}")) for n in range(4)]
+    await asyncio.sleep(2.9)  # the last has its token at 3.0
+
+    hedge = store.bound.layer(Hedge)
+    assert hedge is not None
+    assert hedge.status().reluctant > 0
+    assert hedge.status().hedged == 0
+    await asyncio.gather(*calls)
 
 
 async def test_cb11_the_wait_for_a_token_is_not_slowness() -> None:

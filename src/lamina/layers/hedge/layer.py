@@ -43,8 +43,8 @@ class Hedge(Layer):
     seconds to end, after that the runtime logs and keeps them. Calls that have not suspended so
     far cost no task; the first of a type that does is not hedged then.
 
-    *on_hedge* is told the brief and the number of each hedge. The quantile is that of Finagle's
-    ``BackupRequestFilter``, the rest of gRPC's hedging (gRFC A6).
+    *on_hedge* is told the brief and the number of each hedge. What is learned and the cap follow
+    Finagle's ``BackupRequestFilter``, when legs are sent and end follows gRPC (gRFC A6).
     """
 
     slot = "hedge"

@@ -38,7 +38,6 @@ class Race:
         self.legs = Legs(sender.hedges)
         self.made: list[Leg] = []
         self.due = math.inf
-        self.crowded = False
         self.waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> Any:
@@ -109,12 +108,8 @@ class Race:
         legs, sender, last = self.legs, self.sender, self.made[-1]
         due = last.began + last.call.queued + self._delay()
         if not legs.hurry and self.now() < due:  # it had waited for a place meanwhile
-            self.due, self.crowded = due, False
+            self.due = due
         elif sender.is_reluctant():
-            self.crowded = True
-            self._put_off()
-        elif self.crowded and not legs.hurry:  # it may have its place only now
-            self.crowded = False
             self._put_off()
         elif sender.pay(self.op, legs.sent, self.kind):
             self._send()

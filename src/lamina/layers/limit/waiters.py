@@ -36,9 +36,12 @@ class Waiters:
         """
         began = runtime.now()
         left = remaining(began)
-        ticket = self.permits.join() if left > 0 else None
+        if left <= 0:
+            raise self._too_late()
+        ticket = self.permits.join()
         if ticket is None:
-            raise self._refusal(left, wait)
+            msg = f"{self.permits.at_once} are running and {self.permits.queue} may wait"
+            raise LimitReached(msg, layer="limit")
         loop = asyncio.get_running_loop()
         future = self._futures[ticket] = loop.create_future()
         ends = min(left, math.inf if wait is None else wait)
@@ -54,7 +57,7 @@ class Waiters:
                 self._wake(self.permits.abandon(ticket))
             note_queued(runtime.now() - began)
         if not granted:
-            raise self._refusal(left if left <= ends else math.inf, wait, waited=True)
+            raise self._too_late() if left <= ends else self._waited_out(wait)
 
     def leave(self) -> None:
         """Give a permit back."""
@@ -66,31 +69,23 @@ class Waiters:
         """Allow *at_once* from now on."""
         self._wake(self.permits.resize(at_once))
 
-    def _expire(self, ticket: Ticket) -> None:
-        """End a wait; the ticket leaves the line now, so that no permit is granted to it."""
-        if not ticket.granted:
-            self.permits.abandon(ticket)
-            self._tell(ticket, granted=False)
-
     def _wake(self, granted: Iterable[Ticket]) -> None:
         for ticket in granted:
             self._tell(ticket, granted=True)
 
+    def _expire(self, ticket: Ticket) -> None:
+        self._tell(ticket, granted=False)
+
     def _tell(self, ticket: Ticket, *, granted: bool) -> None:
         future = self._futures[ticket]
-        if not future.done():  # a cancelled one will abandon its ticket
+        if not future.done():  # cancelled, or too late: it will abandon its ticket
             future.set_result(granted)
 
-    def _refusal(
-        self, left: float, wait: float | None, *, waited: bool = False
-    ) -> LimitReached | DeadlineExceeded:
-        at_once = self.permits.at_once
-        if left <= 0 or (waited and not math.isinf(left)):
-            msg = f"the caller's deadline has passed, {at_once} are running"
-            return DeadlineExceeded(msg, layer="limit", sent="no")
-        if waited:
-            self.permits.refused += 1
-            msg = f"no place within {wait:g} s, {at_once} are running"
-        else:
-            msg = f"{at_once} are running and {self.permits.queue} may wait"
+    def _too_late(self) -> DeadlineExceeded:
+        msg = f"the caller's deadline has passed, {self.permits.at_once} are running"
+        return DeadlineExceeded(msg, layer="limit", sent="no")
+
+    def _waited_out(self, wait: float | None) -> LimitReached:
+        self.permits.refused += 1
+        msg = f"no place within {wait:g} s, {self.permits.at_once} are running"
         return LimitReached(msg, layer="limit")
