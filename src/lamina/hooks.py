@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar, final
 
@@ -39,3 +40,23 @@ class Hook(Generic[P, T]):
             if self.raised == 1:
                 _log.warning("%s raised %s; it is logged once", self._told, type(error).__name__)
             return otherwise
+
+
+@final
+class Seconds:
+    """Asks a function of the user's how many seconds, of the number of a turn."""
+
+    def __init__(self, function: Callable[[int], float], layer: str, name: str) -> None:
+        self._hook: Hook[[int], float | None] = Hook(function, layer, name)
+
+    @property
+    def raised(self) -> int:
+        """How often the function raised."""
+        return self._hook.raised
+
+    def __call__(self, number: int) -> float | None:
+        """Return what it says; None if it raised, or that cannot be waited for."""
+        told: object = self._hook(None, number)
+        if isinstance(told, int | float) and not isinstance(told, bool):
+            return float(told) if 0 <= told <= sys.float_info.max else None
+        return None

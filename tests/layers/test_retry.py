@@ -294,7 +294,7 @@ async def test_rt11_a_spent_budget_lets_the_original_error_out_and_is_counted() 
     assert "the retry budget is spent" in caught.value.__notes__[-1]
     retry = store.bound.layer(Retry)
     assert retry is not None
-    assert retry.status() == (2, 2, 1, 0)
+    assert retry.status() == (2, 2, 1, 0, 0)
 
 
 async def test_rt10_a_retry_that_succeeds_gets_its_tokens_back_and_a_first_success_adds_one() -> (

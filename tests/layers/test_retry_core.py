@@ -88,9 +88,11 @@ def test_rt2_no_wait_is_negative_above_the_cap_or_no_number_at_attempt_1100() ->
     ("old", "new"),
     [
         ("if retry >= _STEEPEST:", "if False:"),
-        (" * base, self.cap)", " * base, 1e9)"),
+        ("before) * self._base(error), self.cap)", "before) * self._base(error), 1e9)"),
+        ("min(retry, _STEEPEST), self.cap)", "min(retry, _STEEPEST), 1e9)"),
+        ("2.0 ** min(retry, _STEEPEST)", "2.0 ** retry"),
     ],
-    ids=["steep", "cap"],
+    ids=["steep", "cap", "doubled-cap", "doubled-steep"],
 )
 def test_a_broken_wait_is_caught(old: str, new: str) -> None:
     try:
@@ -107,3 +109,32 @@ def test_no_call_waits_longer_than_the_plan_tells(jitter: str) -> None:
         first = policy.delay(Throttled(retry_after=1e6), 0, chances[0])
         second = policy.delay(Throttled(retry_after=1e6), 1, chances[1], chances[0])
         assert first + second <= policy.waits() + 1e-9
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_rt2_without_jitter_a_wait_is_exactly_its_formula(chance: float) -> None:
+    waits = [spread("none").delay(Unavailable(), retry, chance) for retry in range(11)]
+
+    assert waits == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0]
+    assert spread("none").delay(Throttled(), 1, chance) == 2.0
+    assert spread("none", base=20.0).delay(Unavailable(), 1, chance) == 20.0  # constant
+
+
+@pytest.mark.parametrize(
+    ("jitter", "least"),
+    [("none", 1.0), ("full", 0.0), ("equal", 0.5)],
+    ids=["none", "full", "equal"],
+)
+def test_rt2_a_function_tells_the_longest_wait_and_chance_its_part(
+    jitter: str, least: float
+) -> None:
+    told: dict[int, float | None] = {0: 3.0, 1: 6.0, 2: 1e300, 3: 0.0, 4: None}
+    policy = dataclasses.replace(spread(jitter), asked=told.__getitem__)
+
+    def waits(chance: float) -> list[float]:
+        return [policy.delay(Unavailable(), retry, chance) for retry in range(5)]
+
+    assert waits(1.0) == [3.0, 6.0, 20.0, 0.0, 0.8]
+    assert waits(0.0) == [wait * least for wait in waits(1.0)]
+    assert policy.delay(Throttled(), 0, 1.0) == 1.0
+    assert policy.waits() == 2 * (20.0 + EXTRA)

@@ -77,6 +77,9 @@ async def test_what_the_functions_of_the_user_raise_changes_nothing_and_is_logge
         store = Stack(Retry(when=broken, on_retry=broken)).over(backend)
         assert await store.get("a") == b"1"
 
+    retry = store.bound.layer(Retry)
+    assert retry is not None
+    assert retry.status().raised == 4
     assert [record.getMessage() for record in caplog.records] == [
         "Retry.when raised LookupError; it is logged once",
         "Retry.on_retry raised CancelledError; it is logged once",
@@ -104,7 +107,12 @@ async def test_on_retry_hears_of_each_wait_before_it() -> None:
 
 
 async def test_rt2_the_jitter_is_an_option() -> None:
-    for jitter, waited in (("full", 0.075), ("equal", 0.1125), ("decorrelated", 0.0995)):
+    for jitter, waited in (
+        ("full", 0.075),
+        ("equal", 0.1125),
+        ("decorrelated", 0.0995),
+        ("none", 0.15),
+    ):
         start = now()
         backend = ScriptedKeyValue(ordered=True)
         backend.expect(Get).raises(Unavailable()).times(2)
@@ -298,8 +306,16 @@ async def test_rt5_a_doubtful_increment_is_not_repeated_and_a_plain_write_is() -
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"jitter": "none"}, "jitter must be one of 'full', 'equal', 'decorrelated', got 'none'"),
+        (
+            {"jitter": "no"},
+            "jitter must be one of 'full', 'equal', 'decorrelated', 'none', got 'no'",
+        ),
         ({"jitter": ["full"]}, "jitter must be one of"),
+        ({"jitter": None}, "jitter must be one of"),
+        ({"base": asyncio.sleep}, "base must be a function that is not async"),
+        ({"base": float, "jitter": "decorrelated"}, "jitter must not be 'decorrelated' where"),
+        ({"base": "1"}, "base must be a finite number from 0, got '1'"),
+        ({"base": 21.0}, "base must be at most cap"),
         ({"needs": -1}, "needs must be a finite number from 0, got -1"),
         ({"needs": float("nan")}, "needs"),
         ({"needs": True}, "needs"),
@@ -307,8 +323,44 @@ async def test_rt5_a_doubtful_increment_is_not_repeated_and_a_plain_write_is() -
         ({"on_retry": "x"}, "on_retry must be a function"),
         ({"on_retry": asyncio.sleep}, "on_retry must be a function that is not async"),
     ],
-    ids=["none", "list", "negative", "nan", "flag", "when", "text", "async"],
+    ids=[
+        "no",
+        "list",
+        "none",
+        "base-async",
+        "base-curve",
+        "base-text",
+        "base-cap",
+        "negative",
+        "nan",
+        "flag",
+        "when",
+        "text",
+        "async",
+    ],
 )
 def test_a_further_option_that_cannot_work_is_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(StackError, match=f"Retry: .*{told}"):
         Retry(**options)
+
+
+async def test_rt2_a_function_tells_each_wait_and_the_rule_those_it_cannot_tell() -> None:
+    asked: list[int] = []
+
+    def linear(retry: int) -> float:
+        asked.append(retry)
+        return [2.0, 4.0, float("nan"), -1.0][retry]
+
+    waits: list[float] = []
+    backend = ScriptedKeyValue()
+    backend.expect(Get).raises(Unavailable()).always()
+    told = Retry(6, base=linear, jitter="none", on_retry=lambda *seen: waits.append(seen[1]))
+    store = Stack(told).over(backend)
+    with pytest.raises(Unavailable):
+        await store.get("a")
+
+    assert (asked, waits) == ([0, 1, 2, 3, 4], [2.0, 4.0, 0.2, 0.4, 0.8])
+    assert now() == pytest.approx(7.4)
+    retry = store.bound.layer(Retry)
+    assert retry is not None
+    assert retry.status().raised == 1  # IndexError, at the last

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, final
 
 from lamina.context import Call, current
-from lamina.hooks import Hook
+from lamina.hooks import Seconds
 from lamina.layers.breaker.core import Circuit
 from lamina.layers.breaker.states import Settings, State, Verdict
 from lamina.layers.breaker.verdict import Judge
@@ -33,7 +32,7 @@ class Watched(NamedTuple):
 
     circuit: Circuit
     listeners: Listeners
-    pause: _Pause | None
+    pause: Seconds | None
 
 
 @final
@@ -169,28 +168,11 @@ def _watched(layer: Breaker, settings: Settings, name: str, runtime: Runtime) ->
     from lamina.layers.breaker.adapter import Listeners
 
     told = Listeners(layer.listeners, layer.on_change)
-    pause = _Pause(layer.break_for) if callable(layer.break_for) else None
+    asked = layer.break_for
+    pause = Seconds(asked, "Breaker", "break_for") if callable(asked) else None
     circuit = Circuit(settings, runtime.rng.random, told.changed, pause)
     told.show(circuit, name, lambda: runtime.now())  # noqa: PLW0108  # a loop's, once there is one
     return Watched(circuit, told, pause)
-
-
-@final
-class _Pause:
-    """Asks the user how long a break lasts; what cannot be waited for is no answer."""
-
-    def __init__(self, function: Callable[[int], float]) -> None:
-        self._hook: Hook[[int], float | None] = Hook(function, "Breaker", "break_for")
-
-    @property
-    def raised(self) -> int:
-        return self._hook.raised
-
-    def __call__(self, breaks: int) -> float | None:
-        told: object = self._hook(None, breaks)
-        if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < math.inf:
-            return told
-        return None
 
 
 @final

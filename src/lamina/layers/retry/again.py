@@ -50,7 +50,8 @@ class Engine:
 
     def status(self) -> RetryStatus:
         """Return what was done since the stack was built."""
-        return RetryStatus(self.retried, self.gave_up, self.budget.denied, self.budget.tokens)
+        made, budget = (self.retried, self.gave_up), self.budget
+        return RetryStatus(*made, budget.denied, budget.tokens, self.hooks.raised)
 
     def repeats(self, op: Operation[Any], error: StorageError, mark: int) -> bool:
         """Tell whether *op* may be sent again, and no retry below has given up since *mark*."""
@@ -179,7 +180,7 @@ class Again:
 
     def _wait(self, state: RetryCallState) -> float:
         error = _error(state)
-        if not isinstance(error, StorageError):
+        if not isinstance(error, StorageError) or self._was_last():
             return 0.0
         before, self.chance = self.chance, self.engine.runtime.rng.random()
         delay = self.engine.policy.delay(error, self.step, self.chance, before)
@@ -198,9 +199,12 @@ class Again:
         self.give_up(error, reason)
         return True
 
+    def _was_last(self) -> bool:
+        return self.call.attempt >= self.engine.policy.attempts
+
     def _reason(self, error: StorageError, delay: float) -> str | None:
         """Return why no attempt may follow; else pay for it."""
-        if self.call.attempt >= self.engine.policy.attempts:
+        if self._was_last():
             return ""
         left = remaining(self.engine.runtime.now())
         wait = max(delay, error.retry_after or 0.0)

@@ -10,13 +10,15 @@ from lamina.budget import COST, THROTTLED_COST
 from lamina.errors import CircuitOpen, LimitReached, RateLimited, Rejected, Throttled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lamina.errors import StorageError
     from lamina.operation import Operation
 
 EXTRA: Final = 5.0
 """Most seconds that a server may add to a wait of ours (AWS SDKs, 2026)."""
 
-JITTERS: Final = ("full", "equal", "decorrelated")
+JITTERS: Final = ("full", "equal", "decorrelated", "none")
 """How chance spreads the waits; see ``Policy.own``."""
 
 _STEEPEST: Final = 1000  # 2.0**1000 is finite, and past every cap
@@ -25,19 +27,24 @@ _STEEPEST: Final = 1000  # 2.0**1000 is finite, and past every cap
 class RetryStatus(NamedTuple):
     """What a ``Retry`` has done: attempts after the first, calls given up on, its budget.
 
-    *tokens* is infinite where the budget is unlimited.
+    *tokens* is infinite where the budget is unlimited; *raised* is how often functions of the
+    user's raised.
     """
 
     retried: int
     gave_up: int
     denied: int
     tokens: float
+    raised: int = 0
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the options of one ``Retry`` decide about a failure."""
+    """What the options of one ``Retry`` decide about a failure.
+
+    *asked*, if given, tells the longest wait before each retry; None leaves it to *base*.
+    """
 
     attempts: int
     base: float
@@ -45,6 +52,7 @@ class Policy:
     throttled_base: float
     patient: bool
     jitter: str = "full"
+    asked: Callable[[int], float | None] | None = None
 
     def repeats(self, op: Operation[Any], error: StorageError) -> bool:
         """Tell whether sending *op* again is safe and may help."""
@@ -61,17 +69,30 @@ class Policy:
         """Return the seconds of our own to wait before the retry number *retry*, from 0.
 
         *chance* from 0 to 1 and *before*, that of the retry before, place it: full jitter is any
-        part of the longest wait, equal jitter its upper half; decorrelated is Polly's second, a
-        smooth curve of which each wait takes the piece after the last one's. Without an *error*
-        it is told for the longer base.
+        part of the longest wait, equal jitter its upper half, none the whole; decorrelated is
+        Polly's second, a smooth curve of which each wait takes the piece after the last one's.
+        Without an *error* it is told for the longest base.
         """
-        base = self.base
-        if error is None or isinstance(error, Throttled):
-            base = max(base, self.throttled_base) if error is None else self.throttled_base
         if self.jitter == "decorrelated":
-            return min(_piece(retry, chance, before) * base, self.cap)
-        longest = min(base * 2.0 ** min(retry, _STEEPEST), self.cap)
+            return min(_piece(retry, chance, before) * self._base(error), self.cap)
+        longest = self._longest(error, retry)
+        if self.jitter == "none":
+            return longest
         return (0.5 + chance / 2 if self.jitter == "equal" else chance) * longest
+
+    def _base(self, error: StorageError | None) -> float:
+        if error is None:
+            return max(self.base, self.throttled_base)
+        return self.throttled_base if isinstance(error, Throttled) else self.base
+
+    def _longest(self, error: StorageError | None, retry: int) -> float:
+        """Return the wait of which chance takes a part."""
+        told = None
+        if self.asked is not None and not isinstance(error, Throttled):
+            told = self.cap if error is None else self.asked(retry)
+        if told is not None:
+            return min(told, self.cap)
+        return min(self._base(error) * 2.0 ** min(retry, _STEEPEST), self.cap)
 
     def delay(self, error: StorageError, retry: int, chance: float, before: float = 0.0) -> float:
         """Return the seconds to wait: our own, and what the error asks.

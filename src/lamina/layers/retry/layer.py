@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.errors import StorageError
@@ -9,13 +10,13 @@ from lamina.layer import Layer
 from lamina.layers.retry.again import Again, Endings, Engine
 from lamina.layers.retry.batches import send_batch
 from lamina.layers.retry.core import Policy, RetryStatus
-from lamina.layers.retry.options import check
+from lamina.layers.retry.options import BASE, check
 from lamina.layers.retry.user import Hooks, budget_at
 from lamina.operation import Batch
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from lamina.operation import Handler, Op, Operation, R
     from lamina.site import Site
@@ -29,10 +30,11 @@ class Retry(Layer):
     attempt whose outcome is unknown, ``settle()`` turns the later answer into what the first
     would have told. A batch repeats only the items worth it. Before retry number *i* (from 0) it
     waits a random part of ``min(base * 2**i, cap)`` seconds, or of *throttled_base* where the
-    backend asks for fewer calls, and at least what ``retry_after`` asks, up to 5 s more; *jitter*
-    may also be "equal" or "decorrelated". It never waits into the caller's deadline, of which
-    *needs* seconds must be left for the attempt. An open circuit is not waited for, unless
-    *patient*: then exactly as long as it stays open, and waits begin anew.
+    backend asks for fewer calls, and at least what ``retry_after`` asks, up to 5 s more. *base* may
+    be a function of *i* that tells the longest, *jitter* also "equal", "decorrelated" or "none". It
+    never waits into the caller's deadline, of which *needs* seconds must be left for the attempt.
+    An open circuit is not waited for, unless *patient*: then exactly as long as it stays open, and
+    waits begin anew.
 
     *when* may say no to an error that would be repeated. *on_retry* is told the number of the
     attempt that failed, from 1, the seconds until the next, and the error.
@@ -50,7 +52,7 @@ class Retry(Layer):
         self,
         attempts: int = 3,
         *,
-        base: float = 0.05,
+        base: float | Callable[[int], float] = BASE,
         cap: float = 20.0,
         throttled_base: float = 1.0,
         budget: int | None = 500,
@@ -62,23 +64,20 @@ class Retry(Layer):
         shared: str | None = None,
     ) -> None:
         self.attempts = attempts
-        self.base = base
-        self.cap = cap
-        self.throttled_base = throttled_base
+        self.base, self.cap, self.throttled_base = base, cap, throttled_base
         self.budget = budget
         self.patient = patient
-        self.jitter = jitter
-        self.needs = needs
-        self.when = when
-        self.on_retry = on_retry
+        self.jitter, self.needs = jitter, needs
+        self.when, self.on_retry = when, on_retry
         self.shared = shared
         check(self)
 
     def setup(self, site: Site) -> None:
-        waits = self.base, self.cap, self.throttled_base
-        self._policy = Policy(self.attempts, *waits, self.patient, self.jitter)
+        asked, base = (self.base, min(BASE, self.cap)) if callable(self.base) else (None, self.base)
+        hooks = Hooks(self.when, self.on_retry, asked)
+        waits = base, self.cap, self.throttled_base
+        self._policy = Policy(self.attempts, *waits, self.patient, self.jitter, hooks.base)
         budget = budget_at(site, self.budget, self.shared)
-        hooks = Hooks(self.when, self.on_retry)
         self._engine = Engine(self._policy, budget, site, self.needs, hooks)
 
     def wants(self, op: type[Operation[Any]]) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lamina.budget import COST
+from lamina.errors import StackError
 from lamina.layers.retry.core import JITTERS
 from lamina.options import (
     check_choice,
@@ -14,6 +17,9 @@ from lamina.options import (
     check_whole,
 )
 
+BASE: Final = 0.05
+"""Seconds of a first wait at most (AWS SDKs, 2026)."""
+
 
 def check(layer: object) -> None:
     """Refuse an option of a ``Retry`` out of range, of the wrong kind, or against another.
@@ -22,13 +28,24 @@ def check(layer: object) -> None:
         StackError: Names the option, its range and what was given.
     """
     check_whole(layer, "attempts", least=1)
-    for name in ("base", "cap", "throttled_base", "needs"):
+    for name in ("cap", "throttled_base", "needs"):
         check_number(layer, name, least=0)
     check_whole(layer, "budget", least=COST, optional=True)
-    check_order(layer, "base", "cap")
     check_order(layer, "throttled_base", "cap")
     check_choice(layer, "jitter", JITTERS)
+    _check_base(layer)
     check_flag(layer, "patient")
     check_hook(layer, "when")
     check_hook(layer, "on_retry")
     check_name(layer, "shared")
+
+
+def _check_base(layer: object) -> None:
+    if not callable(getattr(layer, "base", None)):
+        check_number(layer, "base", least=0)
+        check_order(layer, "base", "cap")
+        return
+    check_hook(layer, "base")
+    if getattr(layer, "jitter", None) == "decorrelated":
+        msg = "Retry: jitter must not be 'decorrelated' where base is a function, got both"
+        raise StackError(msg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from lamina.budget import Budget
 from lamina.errors import StackError
-from lamina.hooks import Hook
+from lamina.hooks import Hook, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,17 @@ class Hooks:
         self,
         when: Callable[[StorageError], bool] | None,
         on_retry: Callable[[int, float, StorageError], object] | None,
+        base: Callable[[int], float] | None = None,
     ) -> None:
         self._when = when
         self._asked = Hook(self._agrees, "Retry", "when")
         self._told = None if on_retry is None else Hook(on_retry, "Retry", "on_retry")
+        self.base = None if base is None else Seconds(base, "Retry", "base")
+
+    @property
+    def raised(self) -> int:
+        """How often they raised."""
+        return sum(one.raised for one in (self._asked, self._told, self.base) if one is not None)
 
     def allow(self, error: StorageError) -> bool:
         """Tell whether the user has nothing against a repetition after *error*."""
