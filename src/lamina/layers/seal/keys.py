@@ -6,7 +6,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Final, cast, final
+from typing import TYPE_CHECKING, Final, NoReturn, cast, final
 
 from lamina.errors import StackError
 
@@ -21,7 +21,7 @@ _HOW: Final = "each key must be 32 random bytes as URL-safe base64, as Seal.new_
 
 @final
 class Key:
-    """One key, which no repr shows; from it each message gets a key of its own."""
+    """One key, in no repr and no pickle; from it each message gets a key of its own."""
 
     __slots__ = ("_secret", "id")
 
@@ -41,6 +41,13 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<key {self.id.hex()}>"
+
+    def __reduce__(self) -> NoReturn:
+        msg = "keys are not pickled: give each process its own"
+        raise TypeError(msg)
+
+    def __deepcopy__(self, memo: object) -> Key:
+        return self
 
 
 def new_key() -> str:
