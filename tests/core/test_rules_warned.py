@@ -109,6 +109,17 @@ CASES: list[tuple[str, Layers, list[str], Layers]] = [
         (of("breaker", break_for=5.0), of("timeout", seconds=5)),
     ),
     (
+        "W15",
+        (of("seal"), of("squeeze")),
+        [
+            "Squeeze()",
+            "inside Seal()",
+            "nothing that it could compress",
+            "put Squeeze outside Seal",
+        ],
+        (of("squeeze"), of("seal")),
+    ),
+    (
         "W14",
         (of("deadline", seconds=5), of("breaker")),
         ["Breaker() has no Timeout inside", "add Timeout"],

@@ -98,6 +98,15 @@ def _repeated_coding(layers: Sequence[Layer]) -> tuple[str, str] | None:
     return None
 
 
+def _squeezed_once_sealed(layers: Sequence[Layer]) -> tuple[str, str] | None:
+    for seal, squeeze in enclosing(layers, {"seal"}, "squeeze"):
+        return (
+            f"{squeeze!r} stands inside {seal!r} and finds nothing that it could compress",
+            f"put {type(squeeze).__name__} outside {type(seal).__name__}",
+        )
+    return None
+
+
 def _too_few_to_judge(layers: Sequence[Layer]) -> tuple[str, str] | None:
     for breaker, window in numbers(layers, "breaker", "window"):
         least = number(breaker, "min_calls") or 1
@@ -145,6 +154,7 @@ _FINDS: Final[dict[str, Callable[[Sequence[Layer]], tuple[str, str] | None]]] = 
     "W10": _too_few_to_judge,
     "W13": _break_too_short,
     "W14": _hangs_unseen,
+    "W15": _squeezed_once_sealed,
 }
 
 WARNINGS: Final = ("W01", *_FINDS)
