@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import lamina
+from lamina.backend import serves
 from lamina.backends.memory import MemoryKeyValue
 from lamina.capabilities import Capabilities, Serves
 from lamina.context import current
-from lamina.domains.keyvalue import Get, GetMany, Scan, Set, SetMany
+from lamina.domains.keyvalue import Get, GetMany, KeyValueBackend, Scan, Set, SetMany
 from lamina.errors import (
     AuthError,
     BackendError,
@@ -214,6 +216,28 @@ async def test_fb3_the_caller_s_whole_deadline_is_its_end() -> None:
 
     assert now() == pytest.approx(8.0)
     assert any("failed too: DeadlineExceeded" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("layers", [(), (Deadline(8.0),)], ids=["bare", "deadline"])
+async def test_dl8_a_late_answer_of_the_other_is_told(layers: tuple[Deadline, ...]) -> None:
+    class Stubborn(KeyValueBackend):
+        name = "stubborn"
+
+        @serves(Get)
+        async def get(self, op: Get) -> bytes | None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(float(op.key))
+            return b"late"
+
+    other = Stack().over(Stubborn())
+    store = Stack(*layers, Fallback(other.bound)).over(failing())
+
+    async with lamina.call(deadline=8.0) as call:
+        assert await store.get("0.5") == b"late"
+
+    assert now() == 8.5
+    assert call.late == [Get("0.5").brief()]
 
 
 async def test_fb3_a_deadline_that_has_passed_is_not_answered_elsewhere() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.domains.keyvalue import KeyValue
     from lamina.errors import Brief
     from lamina.layers.shadow.core import ShadowStatus
+    from lamina.operation import Operation, R
 
 
 def now() -> float:
@@ -379,6 +380,32 @@ async def test_searches_are_compared_as_compare_likes() -> None:
     layer = shadowed.bound.layer(Shadow)
     assert layer is not None
     assert layer.status().same == 1
+
+
+class Later:
+    """A stack that is known only later, so that a loop can be made."""
+
+    backend = "later"
+    store: KeyValue
+
+    def __init__(self) -> None:
+        self.capabilities = Stack().over(MemoryKeyValue()).bound.capabilities
+
+    async def send(self, op: Operation[R]) -> R:
+        return await self.store.bound.send(op)
+
+
+async def test_a_loop_of_shadows_comes_to_an_end() -> None:
+    later, backend = Later(), second()
+    other = Stack(Shadow(later)).over(backend)
+    store = later.store = Stack(Shadow(other.bound)).over(backend)
+
+    await store.get("a")
+    await asyncio.sleep(1)
+
+    assert len(backend.calls) == 3  # its own, the other's, and its own as the other's shadow
+    assert told(store) == {"sent": 1, "same": 1, "skipped": 1}
+    assert told(other) == {"sent": 1, "same": 1}
 
 
 def test_under_any_schedule_each_read_ends_once_and_nothing_is_kept() -> None:

@@ -98,6 +98,8 @@ class Other:
         self._answered += 1
         if before is not None:
             asked, brief = op.brief(), of.brief()
+            if call.deadline is not None and call.deadline <= self._runtime.now():
+                call.late.append(brief)
             call.served_by[brief] = call.served_by.get(asked, self._to.backend)
             if brief not in call.degraded:
                 call.degraded.append(brief)

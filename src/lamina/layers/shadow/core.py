@@ -16,8 +16,8 @@ class ShadowStatus(NamedTuple):
     *sent* were those that the second stack was asked. It gave the *same* answer or a *different*
     one, *racy* where what was read was written meanwhile, or *failed*; *unjudged* are those that
     *compare* raised on, or gave no bool for; the rest are under way, or were when the store closed.
-    *skipped* were not sent: there was no room, or the first stack failed. *raised* counts for both
-    hooks.
+    *skipped* were not sent: there was no room, the first stack failed, or a loop of shadows would
+    have asked again. *raised* counts for both hooks.
     """
 
     sent: int

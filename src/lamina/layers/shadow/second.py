@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, final
 
 from lamina.errors import Brief
@@ -22,6 +23,9 @@ Compare: TypeAlias = Callable[[Operation[Any], Any, Any], bool]
 Report: TypeAlias = Callable[[Brief, Kind], None]
 
 _SILENT: Final = object()
+
+_asking: Final[ContextVar[tuple[object, ...]]] = ContextVar("lamina.shadow", default=())
+"""Those whose second stack is being asked, so that a loop of them comes to an end."""
 
 
 @final
@@ -55,13 +59,14 @@ class Second:
 
     def send(self, op: Operation[Any], answer: Any, watch: Watch) -> None:
         """Ask for *op* in the background and compare with *answer*; *watch* ends with it."""
-        full = self.closed or self._running >= self._at_once
+        full = self.closed or self._running >= self._at_once or self in _asking.get()
         if full or _has_failed(answer) or not self._runtime.has_room():
             self.skip(watch)
             return
         self._running += 1
         self._sent += 1
-        task = self._runtime.spawn(self._ask(op, answer, watch), "shadow")
+        asking = (*_asking.get(), self)
+        task = self._runtime.spawn(self._ask(op, answer, watch, asking), "shadow")
         task.add_done_callback(lambda _: self._end(watch))
 
     def skip(self, watch: Watch) -> None:
@@ -80,7 +85,10 @@ class Second:
         self._running -= 1
         self.races.forget(watch)
 
-    async def _ask(self, op: Operation[Any], answer: Any, watch: Watch) -> None:
+    async def _ask(
+        self, op: Operation[Any], answer: Any, watch: Watch, asking: tuple[object, ...]
+    ) -> None:
+        _asking.set(asking)  # in a context of the task's own
         try:
             async with asyncio.timeout(self._within):
                 theirs = await self._to.send(op)
