@@ -173,8 +173,9 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
 async def _suspending(report: Report, progress: Progress, *, quick: bool) -> None:
     progress.begin("layers over a store that suspends")
     stores = await _stores(Suspending)
-    names = ("none", "Timeout", "Metrics + Log + Retry + Breaker + Timeout", EIGHT)
+    names = ("none", "Timeout", "Metrics + Log + Retry + Breaker + Timeout", EIGHT, "Hedge")
     subjects: dict[str, Subject] = {name: _reader(stores[name]) for name in names}
+    subjects["none, in a task of its own"] = _tasked(stores["none"])
     timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     section = "layers, suspending"
     for name, each in timed.items():
@@ -226,6 +227,15 @@ async def _failing(report: Report, progress: Progress, *, quick: bool) -> None:
 
 def _impatient() -> Retry:
     return Retry(attempts=5, base=1e-9, throttled_base=1e-9, cap=1e-9)
+
+
+def _tasked(store: KeyValue) -> Subject:
+    get = store.get
+
+    def read() -> object:
+        return asyncio.ensure_future(get("key"))
+
+    return read  # type: ignore[return-value]  # a task, awaited by the timer
 
 
 def _reader(store: KeyValue) -> Subject:
