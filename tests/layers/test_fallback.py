@@ -48,6 +48,7 @@ from lamina.values import Done, Failed, Page
 
 if TYPE_CHECKING:
     from lamina.domains.keyvalue import KeyValue
+    from lamina.errors import Sent
     from lamina.operation import Handler, Op, Operation, R
 
 
@@ -395,6 +396,27 @@ async def test_fb4_a_write_that_may_have_arrived_at_the_other_is_not_called_unse
     assert [error.sent for error in (caught.value, part[0].error, whole.value)] == [sent] * 3
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["one error", "two errors"])
+@pytest.mark.parametrize("order", [["no", "maybe"], ["maybe", "no"]], ids="-".join)
+async def test_fb4_of_a_batch_each_error_tells_what_may_have_arrived(
+    order: list[Sent], *, shared: bool
+) -> None:
+    firsts = [Unavailable("down", sent="no") for _ in order]
+    firsts = firsts[:1] * 2 if shared else firsts
+    other, backend = ScriptedKeyValue(), ScriptedKeyValue()
+    backend.expect(SetMany).returns(tuple(map(Failed, firsts)))
+    other.expect(SetMany).returns(tuple(Failed(Throttled("slow", sent=sent)) for sent in order))
+    layer = Fallback(Stack().over(other).bound, writes=True, on_fallback=lambda op, error: None)
+    store = Stack(layer).over(backend)
+
+    outcomes = await store.set_many({"a": b"1", "b": b"2"}, outcomes=True)
+
+    assert [getattr(one, "error", None) for one in outcomes] == firsts
+    assert [error.sent for error in firsts] == (["maybe"] * 2 if shared else order)
+    assert [len(error.__notes__) for error in firsts] == [1, 1]
+    assert status(store) == (1, 1 if shared else 2, 0, 0)
+
+
 def test_fb4_writes_need_somebody_who_keeps_their_list() -> None:
     with pytest.raises(StackError, match="Fallback: writes needs on_fallback"):
         Fallback(Stack().over(MemoryKeyValue()).bound, writes=True)
@@ -656,7 +678,10 @@ async def test_a_loop_of_fallbacks_comes_to_an_end() -> None:
         await store.get("a")
 
     assert len(backend.calls) == 2
-    assert any("late failed too" in note for note in caught.value.__notes__)
+    notes = caught.value.__notes__
+    assert any("late failed too" in note for note in notes)
+    assert isinstance(caught.value.__context__, Unavailable)
+    assert any("it is being asked already" in n for n in caught.value.__context__.__notes__)
     assert status(store) == (0, 1, 1, 0)
 
 

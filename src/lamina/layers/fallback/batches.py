@@ -48,8 +48,7 @@ async def _completed(
     ]
     if not places:
         return outcomes
-    whole = len(places) == len(singles)
-    part = op if whole else type(op).gather(tuple(singles[place] for place in places))
+    part = type(op).gather(tuple(singles[place] for place in places))
     filled = await _filled(other, part, op, [cast("Failed", outcomes[p]) for p in places])
     answers = list(outcomes)
     for place, answer in zip(places, filled, strict=True):
