@@ -417,6 +417,19 @@ async def test_fb4_of_a_batch_each_error_tells_what_may_have_arrived(
     assert status(store) == (1, 1 if shared else 2, 0, 0)
 
 
+async def test_fb4_of_a_batch_lost_at_the_other_each_error_tells_so() -> None:
+    firsts = [Unavailable("down", sent="no"), Throttled("slow", sent="no")]
+    other, backend = ScriptedKeyValue(), ScriptedKeyValue()
+    backend.expect(SetMany).returns(tuple(map(Failed, firsts)))
+    other.expect(SetMany).raises(TimedOut("lost"))
+    layer = Fallback(Stack().over(other).bound, writes=True, on_fallback=lambda op, error: None)
+
+    await Stack(layer).over(backend).set_many({"a": b"1", "b": b"2"}, outcomes=True)
+
+    assert [error.sent for error in firsts] == ["maybe", "maybe"]
+    assert [len(error.__notes__) for error in firsts] == [1, 1]
+
+
 def test_fb4_writes_need_somebody_who_keeps_their_list() -> None:
     with pytest.raises(StackError, match="Fallback: writes needs on_fallback"):
         Fallback(Stack().over(MemoryKeyValue()).bound, writes=True)

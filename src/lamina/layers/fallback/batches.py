@@ -64,7 +64,7 @@ async def _filled(
         return ()
     errors = [one.error for one in failed]
     told = await other.ask(part, errors, of=op)
-    if isinstance(told, Failed):
+    if told is None:
         return tuple(failed)
     answers: list[Outcome[Any]] = []
     lost: dict[int, tuple[StorageError, StorageError]] = {}

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lamina.operation import Operation, R
     from lamina.runtime import Runtime
     from lamina.timers import Timers
-    from lamina.values import Outcome
 
 _asking: Final[ContextVar[tuple[object, ...]]] = ContextVar("lamina.fallback", default=())
 """Those whose other store is being asked, so that a loop of them comes to an end."""
@@ -67,21 +66,21 @@ class Other:
             StorageError: *error* itself; it has a note of how this store failed too.
         """
         told = await self.ask(op, [error], of=op)
-        if isinstance(told, Failed):
+        if told is None:
             raise error
         return told.value
 
     async def ask(
         self, op: Operation[R], errors: Sequence[StorageError], *, of: Operation[Any]
-    ) -> Outcome[R]:
-        """Return the answer to *op*, or the first of the *errors* that its parts failed with."""
+    ) -> Done[R] | None:
+        """Return the answer to *op*, which failed with *errors*; None if it fails here too."""
         if self._hook is not None:
             self._hook(None, op, errors[0])
         try:
             return Done(await self.send(op, of=of))
         except Exception as failed:  # whatever it is, the first store's error comes out
             self.note(op, errors, failed)
-        return Failed(errors[0])
+        return None
 
     async def send(self, op: Operation[R], *, of: Operation[Any]) -> R:
         """Return the answer to *op*, which is *of* an operation of the caller's, and tell so."""
@@ -112,7 +111,7 @@ class Other:
         A write that may have arrived here is no longer one that was surely not sent.
         """
         self._failed += 1
-        is_doubtful = op.writes and getattr(failed, "sent", "maybe") != "no"
+        is_doubtful = op.writes and getattr(failed, "sent", None) != "no"
         told = f": {failed}" if isinstance(failed, StorageError) else ""
         for error in {id(error): error for error in errors}.values():
             error.add_note(f"and {self._to.backend} failed too: {type(failed).__name__}{told}")
