@@ -184,13 +184,25 @@ async def test_fb3_a_part_of_the_deadline_is_kept_for_the_other(
     backend = ScriptedKeyValue()
     backend.expect(Get).hangs()
     store = Stack(Fallback(Stack().over(other).bound, reserve=0.25), *layers).over(backend)
+    await asyncio.sleep(100.0)
 
     async with lamina.call(deadline=8.0) as call:
         assert await store.get("a") == b"1"
 
-    assert now() == pytest.approx(6.0 + 1.9)
-    assert call.deadline == pytest.approx(8.0)
+    assert now() == pytest.approx(106.0 + 1.9)
+    assert call.deadline == pytest.approx(108.0)
     assert call.degraded == [Get("a").brief()]
+
+
+async def test_fb3_of_a_short_deadline_the_first_has_its_part_too() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).after(0.02).returns(b"1")
+    store = Stack(Fallback((await replica()).bound), Timeout(60.0)).over(backend)
+
+    async with lamina.call(deadline=0.03) as call:
+        assert await store.get("a") == b"1"
+
+    assert call.is_fresh()
 
 
 @pytest.mark.parametrize("inner", [(), (Timeout(7.0),)], ids=["bare", "timeout"])
