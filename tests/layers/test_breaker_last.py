@@ -107,6 +107,19 @@ def test_calls_at_once_are_each_one_of_the_last() -> None:
     explore(scenario, schedules=500)
 
 
+async def test_while_half_open_status_tells_of_the_probes() -> None:
+    store, breaker = over("FFLFS", last=2, probes=5, slow=1.0)
+    await call(store, 2)
+    await asyncio.sleep(5.0)
+    told: list[tuple[int, int, int]] = []
+    for _ in range(3):
+        await call(store, 1)
+        status = breaker.status()
+        told.append((status.calls, status.failures, status.slow))
+
+    assert (breaker.status().state, told) == (State.HALF_OPEN, [(1, 0, 1), (2, 1, 1), (3, 1, 1)])
+
+
 async def test_a_function_says_how_long_each_break_lasts_and_no_cap_or_jitter_changes_it() -> None:
     asked: list[int] = []
 

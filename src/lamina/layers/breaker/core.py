@@ -127,11 +127,15 @@ class Circuit:
         """Describe the circuit."""
         window = self.window
         window.forget(now)
+        counted = window.calls, window.failures, window.slow
+        if self.state is State.HALF_OPEN:
+            counted = self._told, self._failed, self._slow
+        calls, failures, slow = counted
         return CircuitStatus(
             state=self.state,
-            calls=window.calls,
-            failures=window.failures,
-            slow=window.slow,
+            calls=calls,
+            failures=failures,
+            slow=slow,
             opened=self.opened,
             rejected=self.rejected,
             retry_after=self.retry_after(now),

@@ -48,7 +48,9 @@ class Settings:
 @final
 @dataclass(frozen=True, slots=True)
 class CircuitStatus:
-    """A circuit as it is now: *calls*, *failures* and *slow* are those in the window.
+    """A circuit as it is now.
+
+    *calls*, *failures* and *slow* are those in the window, while half-open those of the probes.
 
     *retry_after* is the seconds until a probe may pass, None if that is not known; *opened* and
     *rejected* count since the circuit was made; *cause* says why it opened last; *raised* is how
