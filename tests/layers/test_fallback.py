@@ -224,10 +224,11 @@ async def test_fb3_the_caller_s_whole_deadline_is_its_end() -> None:
     store = Stack(Fallback(Stack().over(other).bound)).over(backend)
 
     async with lamina.call(deadline=8.0):
-        with pytest.raises(DeadlineExceeded) as caught:
+        with pytest.raises(DeadlineExceeded, match="part of the deadline") as caught:
             await store.get("a")
 
     assert now() == pytest.approx(8.0)
+    assert caught.value.layer == "fallback"
     assert any("failed too: DeadlineExceeded" in note for note in caught.value.__notes__)
 
 
@@ -333,12 +334,15 @@ async def test_fb3_with_nothing_reserved_the_deadline_is_the_first_s_alone() -> 
     assert other.calls == []
 
 
-async def test_fb3_without_a_deadline_the_first_has_all_the_time() -> None:
-    backend = ScriptedKeyValue()
+async def test_fb3_without_a_deadline_both_have_all_the_time() -> None:
+    backend, other = ScriptedKeyValue(), ScriptedKeyValue()
     backend.expect(Get).after(1000.0).returns(b"late")
-    store = Stack(Fallback((await replica()).bound)).over(backend)
+    backend.expect(Get).after(1000.0).raises(Unavailable("down"))
+    other.expect(Get).after(1000.0).returns(b"later")
+    store = Stack(Fallback(Stack().over(other).bound)).over(backend)
 
-    assert await store.get("a") == b"late"
+    assert [await store.get("a") for _ in range(2)] == [b"late", b"later"]
+    assert now() == 3000.0
 
 
 async def test_fb4_a_write_is_not_sent_elsewhere_by_default() -> None:
@@ -560,9 +564,10 @@ async def test_of_a_batch_what_fails_twice_keeps_its_first_error() -> None:
         (),
         (Failed(Unavailable("x")), Failed(Unavailable("y"))),
         (Done(b"A"), b"B"),
+        [Done(b"A"), Done(b"B")],
         None,
     ],
-    ids=["short", "empty", "failed", "bare", "none"],
+    ids=["short", "empty", "failed", "bare", "list", "none"],
 )
 async def test_a_batch_that_failed_whole_twice_raises_the_first_error(answer: Any) -> None:
     other = ScriptedKeyValue()

@@ -38,20 +38,21 @@ def reserving(
 
     async def within(op: Op, call: Call, deadline: float) -> R:
         left = max(deadline - runtime.now(), 0.0)
+        until = deadline - left * (0 if policy.stays(op) else policy.reserve)
         child = call.child()
-        child.deadline = deadline - left * (0 if policy.stays(op) else policy.reserve)
+        child.deadline = until
         current.set(child)
         try:
             if timers is None:
                 return await inner(op)
-            return await limited(timers, inner(op), child.deadline)
+            return await limited(timers, inner(op), until)
         finally:
             current.set(call)
 
     return first
 
 
-async def limited(timers: Timers, attempt: Coroutine[Any, Any, R], until: float | None) -> R:
+async def limited(timers: Timers, attempt: Coroutine[Any, Any, R], until: float) -> R:
     """Return what *attempt* gives *until* then, in loop time; it is cancelled and waited for.
 
     Raises:
@@ -62,9 +63,6 @@ async def limited(timers: Timers, attempt: Coroutine[Any, Any, R], until: float 
     except StopIteration as answered:  # it never suspended: no timer
         answer: R = answered.value
         return answer
-    if until is None:
-        late: R = await resumed(attempt, waits_for)
-        return late
     entry = timers.start(until)
     try:
         ended: R = await resumed(attempt, waits_for)

@@ -89,17 +89,19 @@ class Other:
         current.set(call)
         _asking.set((*asking, self))
         try:
-            answer = await limited(self._timers, self._to.send(op), call.deadline)
+            asked = self._to.send(op)
+            until = call.deadline
+            answer = await (asked if until is None else limited(self._timers, asked, until))
             _check(op, answer)
         finally:
             current.set(before)
             _asking.set(asking)
         self._answered += 1
         if before is not None:
-            asked, brief = op.brief(), of.brief()
+            brief = of.brief()
             if call.deadline is not None and call.deadline <= self._runtime.now():
                 call.late.append(brief)
-            call.served_by[brief] = call.served_by.get(asked, self._to.backend)
+            call.served_by[brief] = call.served_by.get(op.brief(), self._to.backend)
             if brief not in call.degraded:
                 call.degraded.append(brief)
             call.tell(before)
