@@ -22,7 +22,7 @@ from lamina.layers.rate.line import RateStatus
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
-from lamina.testing.clock import DeadlockError, explore
+from lamina.testing.clock import DeadlockError, explore, run
 from lamina.testing.faulty import Faulty
 from lamina.testing.sweep import sweep
 
@@ -308,6 +308,21 @@ async def test_stacks_use_a_shared_rate_together(kind: Kind) -> None:
         await other.get("b")
     with pytest.raises(StackError, match="shared with other options"):
         Stack(kind(2, burst=1, shared="upstream")).over(Holding())
+
+
+def test_a_rate_shared_by_name_serves_one_loop_after_another() -> None:
+    stack = Stack(Throttle(1, burst=1, queue=1, shared="loops"))
+    stores = [stack.over(Holding(0.0)) for _ in range(2)]
+
+    async def one_leaves_the_line() -> None:
+        await stores[0].get("a")
+        waiting = asyncio.ensure_future(stores[0].get("b"))
+        await asyncio.sleep(0.5)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    run(one_leaves_the_line())
+    assert run(stores[1].get("c")) == b"c"
 
 
 @both
