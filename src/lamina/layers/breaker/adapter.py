@@ -41,32 +41,43 @@ _BY_HAND: Final = (State.FORCED_OPEN, State.DISABLED)
 class _Refusal(CircuitBreakerError):  # type: ignore[misc]  # aiobreaker ships no types
     """aiobreaker's error, told by a duration instead of a naive local time."""
 
-    def __init__(self, message: str = "") -> None:
-        Exception.__init__(self, message)
-        self.message = message
+    __init__ = Exception.__init__
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
 
 
 @final
 class OpenCircuit(CircuitOpen, _Refusal):
-    """Both our ``CircuitOpen`` and aiobreaker's ``CircuitBreakerError``."""
+    """Both our ``CircuitOpen`` and aiobreaker's ``CircuitBreakerError``.
 
-    def __init__(self, message: str = "", **known: Any) -> None:
-        super().__init__(message, **known)
-        self._raised = time.time()
+    Attributes:
+        at: When it was made, in seconds since 1970.
+    """
+
+    at = 0.0
 
     @property
     def reopen_time(self) -> datetime | None:
         """When a probe may pass, in naive local time as aiobreaker has it; None if unknown."""
         if self.retry_after is None:
             return None
-        return datetime.fromtimestamp(self._raised + self.retry_after)  # noqa: DTZ006  # as aiobreaker's
+        return datetime.fromtimestamp(self.at + self.retry_after)  # noqa: DTZ006  # as aiobreaker's
 
     @property
     def time_remaining(self) -> timedelta:
         """How long until a probe may pass; the longest there is, if unknown."""
         if self.retry_after is None:
             return timedelta.max
-        return timedelta(seconds=max(self._raised + self.retry_after - time.time(), 0.0))
+        return timedelta(seconds=max(self.at + self.retry_after - time.time(), 0.0))
+
+
+def refusal(message: str, wait: float | None) -> OpenCircuit:
+    """Return the error of a call that was refused now, a probe being let pass after *wait*."""
+    error = OpenCircuit(message, layer="breaker", retry_after=wait)
+    error.at = time.time()
+    return error
 
 
 class _Mirror(CircuitBreakerStorage):  # type: ignore[misc]  # aiobreaker ships no types

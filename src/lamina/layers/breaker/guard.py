@@ -40,14 +40,14 @@ class Guard:
     """A circuit with what stands around it: time, listeners, the error that refuses."""
 
     def __init__(self, state: Watched, judge: Judge, runtime: Runtime) -> None:
-        from lamina.layers.breaker.adapter import OpenCircuit
+        from lamina.layers.breaker.adapter import refusal
 
         self.runtime = runtime
         self.judge = judge
         self.circuit, self.listeners, self._pause = state
         self._listened = self.listeners.are_there
         self._slow = self.circuit.settings.slow or 0.0
-        self._refusal: Callable[..., CircuitOpen] = OpenCircuit
+        self._refusal: Callable[[str, float | None], CircuitOpen] = refusal
 
     @classmethod
     def at(cls, site: Site, settings: Settings, layer: Breaker) -> Self:
@@ -146,7 +146,7 @@ class Guard:
             message = "the circuit is half-open, and its probes are out"
         else:
             message = "the circuit was opened by hand"
-        raise self._refusal(message, layer="breaker", retry_after=wait)
+        raise self._refusal(message, wait)
 
     def _settle(
         self, permit: Permit, verdict: Verdict, failure: Exception | None, now: float, *, slow: bool
