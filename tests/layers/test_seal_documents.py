@@ -8,13 +8,14 @@ from typing import Any, Literal
 import pytest
 
 from lamina.backends.memory import MemoryDocuments, MemoryVectors
-from lamina.domains.documents import Documents, Find, ReadMany, Write
+from lamina.domains.documents import Documents, Find, ReadAt, ReadMany, Write
 from lamina.domains.vectors import Nearest, NearestPage, Upsert, Vectors
 from lamina.embed import LexicalEmbedder
 from lamina.errors import BatchFailed, Corrupt, Unsupported
 from lamina.filters import F
 from lamina.layers.seal import Seal
 from lamina.stack import Stack
+from lamina.testing.scripted import ScriptedDocuments
 from lamina.testing.sweep import sweep
 from lamina.values import Done, Failed, Vector
 
@@ -111,6 +112,47 @@ async def test_content_moved_to_another_document_scope_or_path_is_corrupt() -> N
     found = await store.get(at)
     assert found is not None
     assert found.content == "of the path"
+
+
+async def test_what_was_written_at_a_path_is_not_opened_under_an_id_of_the_same_name() -> None:
+    backend = MemoryDocuments()
+    store: Documents = over(backend)
+    await store.set_at("name", "of the path")
+    held = backend._documents
+    ((_, at),) = held
+
+    held["", "name"] = replace(held["", at], id="name", path=None)
+
+    with pytest.raises(Corrupt):
+        await store.get("name")
+
+
+async def test_documents_and_texts_that_answer_for_another_are_corrupt() -> None:
+    backend, indexed = MemoryDocuments(), vectors()
+    store: Documents = over(backend)
+    await store.set_many([Write("a", "of a"), Write("b", "of b")])
+    held = backend._documents
+    held["", "a"], held["", "b"] = held["", "b"], held["", "a"]  # each with its own id
+    at_path = ScriptedDocuments()
+    await store.set_at("/p", "of the path")
+    at_path.expect(ReadAt).returns(next(one for one in held.values() if one.path == "/p"))
+
+    with pytest.raises(Corrupt):
+        await over(at_path).by_path("/q")
+
+    with pytest.raises(Corrupt):
+        await store.get("a")
+    told = await store.get_many(["a", "b"], outcomes=True)
+    assert [isinstance(one, Failed) for one in told] == [True, True]
+
+    async with over(indexed) as index:
+        await index.set_many([Upsert(id_, VECTOR, text=f"of {id_}") for id_ in "ab"])
+        records = indexed._records["", ""]
+        records["a"], records["b"] = records["b"], records["a"]
+        with pytest.raises(Corrupt):
+            await index.get("a")
+        told = await index.get_many(["a", "b"], outcomes=True)
+        assert [isinstance(one, Failed) for one in told] == [True, True]
 
 
 async def test_what_was_written_at_a_path_is_updated_and_moved_as_before() -> None:

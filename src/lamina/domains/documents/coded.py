@@ -50,7 +50,7 @@ class CodedDocuments(Coded[C]):
         async def answer(op: ReadMany) -> tuple[Outcome[Document | None], ...]:
             told: tuple[Outcome[Document | None], ...] = await inner(op)
             weight = sum(self._weight(one.value) for one in told if isinstance(one, Done))
-            return await self._worker.run(weight, self._decode_each, op.scope, told)
+            return await self._worker.run(weight, self._decode_each, op, told)
 
         return answer
 
@@ -115,30 +115,37 @@ class CodedDocuments(Coded[C]):
             found = await inner(op)
             if found is None:
                 return None
-            return await self._worker.run(self._weight(found), self._decoded, op.scope, found)
+            asked = op.id if isinstance(op, Read) else found.id
+            path = op.path if isinstance(op, ReadAt) else found.path
+            weight = self._weight(found)
+            return await self._worker.run(weight, self._decoded, op.scope, asked, path, found)
 
         return answer
 
     def _weight(self, found: Document | None) -> int:
         return 0 if found is None else self._codec.weight(found.content)
 
-    def _decoded(self, scope: str, found: Document) -> Document:
-        places = [_at_id(scope, found.id)]
-        if found.path is not None:
-            places.append(_at_path(scope, found.path))
+    def _decoded(self, scope: str, id_: str, path: str | None, found: Document) -> Document:
+        """Decode what was *found* for *id_* or *path*, whatever it says itself."""
+        places = [_at_id(scope, id_)]
+        if path is not None:
+            places.append(_at_path(scope, path))
         text = self._codec.decode_text(found.content, *places)
         return found if text is found.content else replace(found, content=text)
 
     def _decode_each(
-        self, scope: str, told: tuple[Outcome[Document | None], ...]
+        self, op: ReadMany, told: tuple[Outcome[Document | None], ...]
     ) -> tuple[Outcome[Document | None], ...]:
-        return tuple(self._outcome(scope, one) for one in told)
+        pairs = zip(op.ids, told, strict=True)
+        return tuple(self._outcome(op.scope, id_, one) for id_, one in pairs)
 
-    def _outcome(self, scope: str, told: Outcome[Document | None]) -> Outcome[Document | None]:
+    def _outcome(
+        self, scope: str, id_: str, told: Outcome[Document | None]
+    ) -> Outcome[Document | None]:
         if isinstance(told, Failed) or told.value is None:
             return told
         try:
-            return Done(self._decoded(scope, told.value))
+            return Done(self._decoded(scope, id_, told.value.path, told.value))
         except Corrupt as error:
             return Failed(error)
 
@@ -147,7 +154,7 @@ class CodedDocuments(Coded[C]):
 
     def _listed(self, scope: str, found: Document) -> Document:
         with within(found.id):
-            return self._decoded(scope, found)
+            return self._decoded(scope, found.id, found.path, found)
 
     def _encoded(self, op: Write, scope: str) -> Write:
         text = self._codec.encode_text(op.content, _at_id(scope, op.id))

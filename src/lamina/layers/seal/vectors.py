@@ -46,7 +46,7 @@ class SealedVectors(Coded[Sealer]):
     def fetch(self, inner: Handler[Any, Any]) -> Handler[Fetch, Record | None]:
         async def answer(op: Fetch) -> Record | None:
             found = await inner(op)
-            return None if found is None else self._opened(op, found)
+            return None if found is None else self._opened(op, op.id, found)
 
         return answer
 
@@ -109,10 +109,11 @@ class SealedVectors(Coded[Sealer]):
     def _seal_each(self, op: UpsertMany) -> tuple[Upsert, ...]:
         return tuple(self._sealed(item, op.scope) for item in op.items)
 
-    def _opened(self, op: Any, found: T) -> T:
+    def _opened(self, op: Any, id_: str, found: T) -> T:
+        """Open what was *found* for *id_*, whatever id is answered."""
         if found.text is None:
             return found
-        at = _at(op.scope, op.namespace, found.id)
+        at = _at(op.scope, op.namespace, id_)
         return replace(found, text=self._codec.decode_text(found.text, at))
 
     def _open_all(self, op: Any, found: tuple[Match, ...]) -> tuple[Match, ...]:
@@ -120,18 +121,21 @@ class SealedVectors(Coded[Sealer]):
 
     def _listed(self, op: Any, match: Match) -> Match:
         with within(match.id):
-            return self._opened(op, match)
+            return self._opened(op, match.id, match)
 
     def _open_each(
         self, op: FetchMany, told: tuple[Outcome[Record | None], ...]
     ) -> tuple[Outcome[Record | None], ...]:
-        return tuple(self._outcome(op, one) for one in told)
+        pairs = zip(op.ids, told, strict=True)
+        return tuple(self._outcome(op, id_, one) for id_, one in pairs)
 
-    def _outcome(self, op: FetchMany, told: Outcome[Record | None]) -> Outcome[Record | None]:
+    def _outcome(
+        self, op: FetchMany, id_: str, told: Outcome[Record | None]
+    ) -> Outcome[Record | None]:
         if isinstance(told, Failed) or told.value is None:
             return told
         try:
-            return Done(self._opened(op, told.value))
+            return Done(self._opened(op, id_, told.value))
         except Corrupt as error:
             return Failed(error)
 
