@@ -13,6 +13,7 @@ from lamina.domains.media import (
     PART,
     Abort,
     Begin,
+    Chunk,
     Finish,
     Head,
     Info,
@@ -224,6 +225,20 @@ async def test_a_mark_that_was_changed_is_corrupt(mark: Any) -> None:
 
     with pytest.raises(Corrupt):
         await store.get("a")
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("missing", [1, SMALL + frames.OVERHEAD])
+async def test_a_range_that_was_cut_on_its_way_is_corrupt(missing: int) -> None:
+    backend = MemoryMedia()
+    await over(backend).set("a", b"0123456789abcdef")
+    whole = stored(backend)
+    cut = ScriptedMedia()
+    answer = Chunk(whole.data[: 2 * (SMALL + frames.OVERHEAD) - missing], whole.info)
+    cut.expect(ReadRange).returns(answer)
+
+    with pytest.raises(Corrupt, match="a range of a sealed object is cut off"):
+        await Stack(Seal(KEY)).over(cut).range("a", 0, 2 * SMALL)
 
 
 async def test_a_listing_with_a_cut_object_tells_which() -> None:

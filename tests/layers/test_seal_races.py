@@ -227,6 +227,18 @@ async def test_waits_for_its_turn_no_longer_than_the_caller_has_time() -> None:
         await store.append("a", 3)
 
 
+async def test_keys_do_not_wait_for_each_other(stack: Stack) -> None:
+    store = stack.over(slow(MemoryKeyValue()))
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await store.append("0", 1)
+    alone = loop.time() - start
+
+    await asyncio.gather(*(store.append(str(key), 1) for key in range(1, 20)))
+
+    assert loop.time() - start == pytest.approx(2 * alone)
+
+
 async def test_a_conditional_write_compares_what_was_given_not_what_is_stored() -> None:
     backend = MemoryKeyValue()
     one, other = (STACKS["both"].over(backend) for _ in range(2))
