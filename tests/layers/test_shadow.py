@@ -295,12 +295,14 @@ async def test_batches_are_compared_whole() -> None:
     to = ScriptedKeyValue()
     to.expect(GetMany).returns((Done(b"1"), Done(None)))
     to.expect(GetMany).returns((Done(b"1"), Failed(Unavailable("down"))))
-    store = await over(to)
+    reports: list[tuple[Brief, str]] = []
+    store = await over(to, report=lambda *about: reports.append(about))
 
     for _ in range(2):
         assert await store.get_many(["a", "b"]) == (b"1", None)
     await store.close()
 
+    assert reports == [(GetMany(("a", "b")).brief(), "failed")]
     assert told(store) == {"sent": 2, "same": 1, "failed": 1}
 
 
