@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 
 from lamina.backends.memory import MemoryDocuments, MemoryKeyValue
+from lamina.domains.documents import ReadMany
 from lamina.domains.keyvalue import Get, GetMany, KeyValue
+from lamina.domains.vectors import FetchMany
 from lamina.errors import BatchFailed, Corrupt, StackError, Unavailable
 from lamina.layers.seal import Seal
 from lamina.layers.seal.keys import Key
 from lamina.stack import Stack
 from lamina.testing.contracts import LayerContract
-from lamina.testing.scripted import ScriptedKeyValue
-from lamina.values import Failed
+from lamina.testing.scripted import ScriptedDocuments, ScriptedKeyValue, ScriptedVectors
+from lamina.values import Done, Failed
 
 KEY = Seal.new_key()
 OTHER = Seal.new_key()
@@ -215,6 +217,26 @@ async def test_one_bad_item_of_a_batch_leaves_the_others() -> None:
     told = await store.bound.send(GetMany(("a", "b", "c", "none")))
 
     assert [getattr(one, "value", "failed") for one in told] == [b"1", "failed", b"3", None]
+
+
+@pytest.mark.parametrize("answers", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("scripted", "ask"),
+    [
+        (ScriptedKeyValue, GetMany(("a", "b"))),
+        (ScriptedDocuments, ReadMany(("a", "b"))),
+        (ScriptedVectors, FetchMany(("a", "b"))),
+    ],
+    ids=["keyvalue", "documents", "vectors"],
+)
+async def test_a_batch_with_more_or_fewer_answers_is_corrupt(
+    scripted: Any, ask: Any, answers: int
+) -> None:
+    backend = scripted()
+    backend.expect(type(ask)).returns((Done(None),) * answers)
+
+    with pytest.raises(Corrupt, match=f"2 were asked for and {answers} answered"):
+        await over(backend, KEY).bound.send(ask)
 
 
 async def test_lets_the_failure_of_the_backend_through_as_it_is() -> None:

@@ -14,7 +14,7 @@ from lamina.plan import Worst
 from lamina.threads import OneThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from lamina.operation import Handler, Operation
     from lamina.site import Site
@@ -73,6 +73,18 @@ def within(name: str) -> Generator[None, None, None]:
     except Corrupt as error:
         error.add_note(f"it is {shown(name)}")
         raise
+
+
+def paired(keys: Sequence[str], told: Sequence[T], layer: str) -> Iterable[tuple[str, T]]:
+    """Return each of *keys* with what was *told* of it.
+
+    Raises:
+        Corrupt: More or fewer were told of.
+    """
+    if len(told) != len(keys):
+        msg = f"{len(keys)} were asked for and {len(told)} answered"
+        raise Corrupt(msg, layer=layer)
+    return zip(keys, told, strict=True)
 
 
 class Worker:

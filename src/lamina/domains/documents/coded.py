@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, final
 
-from lamina.domains.coded import C, Coded, Place, codes, within
+from lamina.domains.coded import C, Coded, Place, codes, paired, within
 from lamina.domains.documents.operations import (
     Document,
     Find,
@@ -136,7 +136,7 @@ class CodedDocuments(Coded[C]):
     def _decode_each(
         self, op: ReadMany, told: tuple[Outcome[Document | None], ...]
     ) -> tuple[Outcome[Document | None], ...]:
-        pairs = zip(op.ids, told, strict=True)
+        pairs = paired(op.ids, told, self._codec.layer)
         return tuple(self._outcome(op.scope, id_, one) for id_, one in pairs)
 
     def _outcome(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
-from lamina.domains.coded import C, Coded, Place, codes
+from lamina.domains.coded import C, Coded, Place, codes, paired
 from lamina.domains.keyvalue.notes import noted, told_before
 from lamina.domains.keyvalue.operations import (
     Append,
@@ -230,7 +230,7 @@ class CodedKeyValue(Coded[C]):
     def _decode_each(
         self, op: GetMany, told: tuple[Outcome[bytes | None], ...]
     ) -> tuple[Outcome[bytes | None], ...]:
-        pairs = zip(op.keys, told, strict=True)
+        pairs = paired(op.keys, told, self._codec.layer)
         return tuple(self._decoded(_at(op.scope, key), one) for key, one in pairs)
 
     def _decoded(self, at: Place, told: Outcome[bytes | None]) -> Outcome[bytes | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
-from lamina.domains.coded import Coded, Place, codes, within
+from lamina.domains.coded import Coded, Place, codes, paired, within
 from lamina.domains.store import Check
 from lamina.domains.vectors.operations import (
     Drop,
@@ -126,7 +126,7 @@ class SealedVectors(Coded[Sealer]):
     def _open_each(
         self, op: FetchMany, told: tuple[Outcome[Record | None], ...]
     ) -> tuple[Outcome[Record | None], ...]:
-        pairs = zip(op.ids, told, strict=True)
+        pairs = paired(op.ids, told, self._codec.layer)
         return tuple(self._outcome(op, id_, one) for id_, one in pairs)
 
     def _outcome(
