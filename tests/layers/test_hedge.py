@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ from lamina.errors import (
     Unavailable,
 )
 from lamina.layers.breaker import Breaker
+from lamina.layers.deadline import Deadline
 from lamina.layers.hedge import Hedge, HedgeStatus
 from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
@@ -423,6 +426,57 @@ async def test_hg5_an_outage_earns_no_hedges() -> None:
             await store.get("a")
 
     assert status(store).hedged <= 11
+
+
+async def test_hg5_calls_that_nobody_waited_for_to_the_end_earn_no_hedges() -> None:
+    backend = ScriptedKeyValue()
+    backend.expect(Get).hangs().always()
+    store = over(backend, Deadline(1.5), Hedge(1.0, extra_load=0.5))
+
+    for _ in range(50):
+        with suppress(DeadlineExceeded):
+            await store.get("a")
+
+    assert status(store).hedged == 10
+
+
+class Down(KeyValueBackend):
+    """Fails after *seconds* each time, with an error that only who catches it holds."""
+
+    name = "down"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.raised: list[weakref.ref[Unavailable]] = []
+
+    @serves(Get)
+    async def get(self, op: Get) -> bytes | None:
+        del op
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        error = Unavailable("down")
+        self.raised.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+async def test_a_call_that_fails_leaves_nothing_for_the_garbage_collector(seconds: float) -> None:
+    backend = Down(seconds)
+    store = over(backend, Hedge(1.0))
+    gc.disable()
+    try:
+        for _ in range(3):
+            with suppress(Unavailable):
+                await store.get("a")
+        await asyncio.sleep(0)
+        alive = [error() for error in backend.raised]
+    finally:
+        gc.enable()
+
+    assert alive == [None] * 6
 
 
 async def test_hg5_rt10_hedges_and_retries_are_paid_from_one_budget() -> None:

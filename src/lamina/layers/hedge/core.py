@@ -167,7 +167,7 @@ class Load:
     """Lets hedges be only so small a part of the calls, and a few before there were calls.
 
     Attributes:
-        calls: Calls since it was last asked, less those that failed.
+        calls: Calls that were answered since it was last asked.
         credit: Hedges that may be sent now.
     """
 

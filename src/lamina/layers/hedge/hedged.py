@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from lamina.errors import StorageError
 from lamina.layers.hedge.race import Race
@@ -21,26 +21,24 @@ def hedged(sender: Sender, kind: Kind, op: type[Op], inner: Handler[Op, R]) -> H
     batch, writes = issubclass(op, Batch), op.writes
 
     async def handler(op: Op) -> R:
-        load.calls += 1
         if writes and not op.repeatable():
             return await inner(op)
         if kind.suspends is not False:
-            return cast("R", await Race(sender, kind, op, inner).run())
-        error: StorageError | None = None
-        answer: Any = None
+            return cast("R", await Race(sender, kind, op, inner).sent().decided())
         primary = inner(op)
         try:
             waits_for = primary.send(None)
         except StopIteration as answered:
             if not (batch and passing(op, answered.value)):
                 learned.instant += 1
+                load.calls += 1
                 return cast("R", answered.value)
-            answer = answered.value
+            race = Race(sender, kind, op, inner).after(None, answered.value)
         except StorageError as failed:
-            error = failed
+            race = Race(sender, kind, op, inner).after(failed, None)
         else:
             kind.suspends = True
             return cast("R", await resumed(primary, waits_for))
-        return cast("R", await Race(sender, kind, op, inner).run_after(error, answer))
+        return cast("R", await race.decided())
 
     return handler

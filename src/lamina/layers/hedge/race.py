@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from lamina.context import Call, current, ends, note_queued
 from lamina.errors import Closed, DeadlineExceeded, StorageError, TimedOut
@@ -40,23 +40,24 @@ class Race:
         self.due = math.inf
         self.waiter: asyncio.Future[None] | None = None
 
-    async def run(self) -> Any:
-        """Send the primary, and hedges as they fall due.
+    def sent(self) -> Self:
+        """Send the primary."""
+        self._send()
+        return self
+
+    def after(self, error: Exception | None, answer: Any) -> Self:
+        """Take it that the primary has just failed with *error*, or answered a part only."""
+        primary = self._leg()
+        primary.error, primary.answer = error, answer
+        self.legs.end({0: self._verdict(primary)})
+        return self
+
+    async def decided(self) -> Any:
+        """Return the call's answer; send hedges as they fall due.
 
         Raises:
             Exception: What a leg raised for good, else what the primary raised.
         """
-        self._send()
-        return await self._decided()
-
-    async def run_after(self, error: Exception | None, answer: Any) -> Any:
-        """Go on where the primary has just failed with *error*, or answered a part only."""
-        primary = self._leg()
-        primary.error, primary.answer = error, answer
-        self.legs.end({0: self._verdict(primary)})
-        return await self._decided()
-
-    async def _decided(self) -> Any:
         legs = self.legs
         try:
             while legs.chosen is None:
@@ -67,6 +68,8 @@ class Race:
             return self._outcome(self.made[legs.chosen])
         finally:
             await self._let_go()
+            for leg in self.made:
+                leg.error = None  # it holds the frames, which would hold it
 
     async def _ended(self) -> Mapping[int, Verdict]:
         """Wait until legs end, or a hedge is due; tell how they ended."""
@@ -194,8 +197,8 @@ class Race:
             leg = next((other for other in self.made if other.partial), leg)
         note_queued(leg.call.queued)
         if leg.error is not None:
-            self.sender.load.calls -= 1  # only answers earn hedges: an outage earns none
             raise self._noted(leg.error, leg)
+        self.sender.load.calls += 1  # only answers earn hedges: an outage earns none
         if leg.number:
             self.sender.won()
         if self.before is not None:
