@@ -834,6 +834,8 @@ async def test_a_hook_hears_of_each_hedge_and_changes_nothing_by_raising() -> No
 
     assert await store.get("a") == b"3"
     assert heard == [("Get", 1), ("Get", 2)]
+    assert status(store).raised == 2
+    assert status(over(ScriptedKeyValue(), Hedge())).raised == 0
 
 
 def test_the_plan_knows_the_worst_case() -> None:

@@ -108,4 +108,5 @@ class Hedge(Layer):
     def status(self) -> HedgeStatus:
         """Return what it has done since the stack was built."""
         delays = {name: kind.delay() for name, kind in sorted(self._kinds.items())}
-        return HedgeStatus(**asdict(self._sender.counts), delays=delays)
+        sender = self._sender
+        return HedgeStatus(**asdict(sender.counts), delays=delays, raised=sender.raised())

@@ -26,7 +26,8 @@ class HedgeStatus(NamedTuple):
     which *abandoned* did not end within the grace. A hedge was not sent because of the own cap
     (*over_load*), the retry *budget*, a circuit that is not closed or calls that wait
     (*reluctant*), tasks of the runtime (*no_room*), the caller's deadline (*too_late*). *delays*
-    are seconds by operation, None for those with too few samples.
+    are seconds by operation, None for those with too few samples. *raised* is how often *on_hedge*
+    raised.
     """
 
     hedged: int
@@ -39,6 +40,7 @@ class HedgeStatus(NamedTuple):
     no_room: int
     too_late: int
     delays: dict[str, float | None]
+    raised: int
 
 
 @final
@@ -136,6 +138,10 @@ class Sender:
                 self._on_hedge(None, op.brief(), number)
             return True
         return False
+
+    def raised(self) -> int:
+        """Return how often the user's function raised."""
+        return 0 if self._on_hedge is None else self._on_hedge.raised
 
     def won(self) -> None:
         """Note that a hedge gave the answer; the budget gets its cost back."""
