@@ -37,8 +37,10 @@ LEAST: Final = 95.0
 _CACHE: Final = ("test_cores_more", "test_cache", "test_cache_core")
 CORES: Final = {
     "lamina.budget": ("test_budget", "test_cores_more"),
-    "lamina.layers.breaker.core": ("test_cores_more", "test_breaker", "test_breaker_core"),
-    "lamina.layers.breaker.window": ("test_cores_more", "test_breaker_core"),
+    "lamina.layers.breaker.core": (
+        *("test_cores_more", "test_breaker", "test_breaker_last", "test_breaker_core"),
+    ),
+    "lamina.layers.breaker.window": ("test_cores_more", "test_breaker_core", "test_breaker_model"),
     "lamina.layers.retry.core": ("test_cores_more", "test_retry_core", "test_retry"),
     "lamina.layers.limit.core": ("test_cores_more", "test_limit_core", "test_limit"),
     "lamina.bucket": ("test_cores_more", "test_rate_core", "test_throttle"),

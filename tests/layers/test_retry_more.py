@@ -364,3 +364,15 @@ async def test_rt2_a_function_tells_each_wait_and_the_rule_those_it_cannot_tell(
     retry = store.bound.layer(Retry)
     assert retry is not None
     assert retry.status().raised == 1  # IndexError, at the last
+
+
+async def test_a_function_is_not_asked_how_long_to_wait_for_an_open_circuit() -> None:
+    asked: list[int] = []
+    backend = ScriptedKeyValue(ordered=True)
+    backend.expect(Get).raises(CircuitOpen(retry_after=7.0))
+    backend.expect(Get).raises(Unavailable())
+    backend.expect(Get).returns(b"1")
+    told = Retry(base=lambda retry: asked.append(retry) or 1.0, jitter="none", patient=True)
+    assert await Stack(told).over(backend).get("a") == b"1"
+
+    assert (asked, now()) == ([0], 8.0)

@@ -41,7 +41,7 @@ _BY_HAND: Final = (State.FORCED_OPEN, State.DISABLED)
 class _Refusal(CircuitBreakerError):  # type: ignore[misc]  # aiobreaker ships no types
     """aiobreaker's error, told by a duration instead of a naive local time."""
 
-    __init__ = Exception.__init__
+    __init__ = Exception.__init__  # pyright: ignore[reportAssignmentType]  # without a local time
 
     @property
     def message(self) -> str:

@@ -99,13 +99,11 @@ class Policy:
 
         What it asks is kept within our own wait and 5 s more; an open circuit's is exact.
         """
-        own = self.own(error, retry, chance, before)
         asked = error.retry_after
-        if asked is None:
-            return own
-        if isinstance(error, CircuitOpen):
+        if asked is not None and isinstance(error, CircuitOpen):
             return asked
-        return min(max(asked, own), own + EXTRA)
+        own = self.own(error, retry, chance, before)
+        return own if asked is None else min(max(asked, own), own + EXTRA)
 
     def waits(self) -> float:
         """Return the most seconds that one call can wait in all, an open circuit apart."""
