@@ -242,6 +242,25 @@ async def test_closing_lets_those_who_wait_have_their_turn() -> None:
         await store.get("late")
 
 
+async def test_who_still_waits_when_the_store_is_closed_is_told_so_and_sends_nothing() -> None:
+    stack, slow, quick = Stack(Limit(1, queue=9, shared="closing")), Holding(50.0), Holding()
+    store, other = stack.over(slow), stack.over(quick)
+    running = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    waiting, others = asyncio.ensure_future(store.get("b")), asyncio.ensure_future(other.get("c"))
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    with pytest.raises(Closed, match="closed while it waited for a place"):
+        await waiting
+    assert clock() == pytest.approx(store.bound.runtime.grace)
+    assert await running == b"a"
+    assert await others == b"c"
+    assert slow.began == ["a"]
+    assert limit_of(other).status() == LimitStatus(1, 0, 0, 0)
+
+
 async def test_a_failure_gives_its_place_back() -> None:
     store = Stack(Limit(1)).over(Holding())
     call = store.get("a")

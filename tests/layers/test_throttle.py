@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from mutants import mutant
 
 import lamina
 from lamina.domains.keyvalue import KeyValue
-from lamina.errors import RateLimited, StackError
+from lamina.errors import Closed, RateLimited, StackError
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.hedge import Hedge
@@ -21,6 +22,7 @@ from lamina.layers.rate.limited import Limited
 from lamina.layers.rate.line import RateStatus
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
+from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing.clock import DeadlockError, explore, run
 from lamina.testing.faulty import Faulty
@@ -287,6 +289,55 @@ async def test_closing_lets_those_who_wait_have_their_tokens() -> None:
 
     assert await calls == pytest.approx([0.0, 1.0, 2.0])
     assert status(store) == RateStatus(tokens=0, waiting=0, refused=0)
+
+
+@pytest.mark.parametrize("at", [0.5, 1.0])
+def test_who_still_waits_when_the_store_is_closed_is_told_so_and_costs_no_token(at: float) -> None:
+    names = map(str, count())
+
+    async def scenario() -> None:
+        stack = Stack(Throttle(1, burst=1, queue=9, shared=f"closing {at} {next(names)}"))
+        backend = Holding(0.0)
+        store, other = stack.over(backend, runtime=Runtime(grace=at)), stack.over(backend)
+        await store.get("a")
+        waiting = [asyncio.ensure_future(store.get(key)) for key in "bc"]
+        await asyncio.sleep(0)
+        others = asyncio.ensure_future(times(other, 2))
+        await asyncio.sleep(0)
+
+        await store.close()
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+
+        passed = [one for one in told if one in (b"b", b"c")]
+        refused = [one for one in told if isinstance(one, Closed)]
+        assert len(passed) + len(refused) == 2
+        assert len(passed) <= (at == 1.0)
+        first = 1.0 + len(passed)
+        assert sorted(await others) == pytest.approx([first, first + 1.0])
+        assert status(other) == RateStatus(tokens=0, waiting=0, refused=0)
+
+    explore(scenario, schedules=500)
+
+
+def test_a_token_that_comes_as_the_store_is_closed_is_counted_once() -> None:
+    async def scenario() -> None:
+        store = Stack(Throttle(1, burst=2, queue=9)).over(Holding(0.0))
+        throttle = store.bound.layer(Throttle)
+        assert throttle is not None
+
+        def close() -> None:
+            with pytest.raises(StopIteration):
+                throttle.close().send(None)
+
+        await times(store, 2)
+        waiting = asyncio.ensure_future(store.get("late"))
+        asyncio.get_running_loop().call_later(1.0, close)
+        (told,) = await asyncio.gather(waiting, return_exceptions=True)
+
+        assert clock() == 1.0
+        assert status(store).tokens == isinstance(told, Closed)
+
+    explore(scenario, schedules=100)
 
 
 async def test_retry_waits_for_a_token_that_is_told() -> None:

@@ -74,6 +74,9 @@ class Limit(Layer):
         line = min(turns * below.seconds, math.inf if self.wait is None else self.wait)
         return replace(below, seconds=below.seconds + line)
 
+    async def close(self) -> None:
+        self._waiters.close(self._runtime)
+
     def resize(self, at_once: int) -> None:
         """Let *at_once* run from now on; those that run already go on, those that fit wake up.
 

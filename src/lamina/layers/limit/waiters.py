@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, final
 
 from lamina.context import note_queued, remaining
-from lamina.errors import DeadlineExceeded, LimitReached
+from lamina.errors import Closed, DeadlineExceeded, LimitReached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ class Waiters:
     def __init__(self, permits: Permits) -> None:
         self.permits = permits
         self._futures: dict[Ticket, asyncio.Future[bool]] = {}
+        self._owners: dict[asyncio.Future[bool], Runtime] = {}
 
     async def join(self, runtime: Runtime, wait: float | None) -> None:
         """Wait for a permit, at most *wait* seconds and never past the caller's deadline.
@@ -33,6 +34,7 @@ class Waiters:
         Raises:
             LimitReached: The line is full, or *wait* seconds have passed.
             DeadlineExceeded: The caller's own budget ended.
+            Closed: The store was closed meanwhile.
         """
         began = runtime.now()
         left = remaining(began)
@@ -44,13 +46,14 @@ class Waiters:
             raise LimitReached(msg, layer="limit")
         loop = asyncio.get_running_loop()
         future = self._futures[ticket] = loop.create_future()
+        self._owners[future] = runtime
         ends = min(left, math.inf if wait is None else wait)
         timer = None if math.isinf(ends) else loop.call_at(began + ends, self._expire, ticket)
         granted = False
         try:
             granted = await future
         finally:
-            del self._futures[ticket]
+            del self._futures[ticket], self._owners[future]
             if timer is not None:
                 timer.cancel()
             if not granted:  # too late, or cancelled, perhaps with the permit in hand
@@ -68,6 +71,12 @@ class Waiters:
     def resize(self, at_once: int) -> None:
         """Allow *at_once* from now on."""
         self._wake(self.permits.resize(at_once))
+
+    def close(self, runtime: Runtime) -> None:
+        """Let nobody of the stack of *runtime* wait any longer."""
+        for future, owner in self._owners.items():
+            if owner is runtime and not future.done():
+                future.set_exception(Closed("the store was closed while it waited for a place"))
 
     def _wake(self, granted: Iterable[Ticket]) -> None:
         for ticket in granted:

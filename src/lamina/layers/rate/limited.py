@@ -60,6 +60,9 @@ class Limited(Layer):
         line = min(self.queue * self.per / self.rate, math.inf if self.wait is None else self.wait)
         return replace(below, seconds=below.seconds + line)
 
+    async def close(self) -> None:
+        self._line.close(self._runtime)
+
     def status(self) -> RateStatus:
         """Describe it as it is now."""
         return self._line.status(self._runtime.now())

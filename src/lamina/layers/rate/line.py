@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from lamina.context import note_queued, remaining
-from lamina.errors import RateLimited
+from lamina.errors import Closed, RateLimited
 
 if TYPE_CHECKING:
     from lamina.bucket import Bucket
@@ -33,7 +33,7 @@ class Line:
         self.bucket = bucket
         self.queue = queue
         self.refused = 0
-        self._futures: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._futures: OrderedDict[asyncio.Future[None], Runtime] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -51,6 +51,7 @@ class Line:
         Raises:
             RateLimited: The line is full, or no token comes within *wait* seconds or before the
                 caller's deadline; told at once.
+            Closed: The store was closed meanwhile.
         """
         began = runtime.now()
         until = self.bucket.wait(began, len(self._futures))
@@ -58,7 +59,7 @@ class Line:
         if len(self._futures) >= self.queue or until > longest + _CLOSE:
             raise self._refusal(layer, until)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._futures[future] = None
+        self._futures[future] = runtime
         if self._timer is None:
             self._arm(runtime, until)
         granted = False
@@ -70,6 +71,12 @@ class Line:
                 self._abandon(future, runtime)
             note_queued(runtime.now() - began)
 
+    def close(self, runtime: Runtime) -> None:
+        """Let nobody of the stack of *runtime* wait any longer."""
+        for future, owner in self._futures.items():
+            if owner is runtime and not future.done():
+                future.set_exception(Closed("the store was closed while it waited for a token"))
+
     def status(self, now: float) -> RateStatus:
         """Describe it."""
         return RateStatus(self.bucket.tokens(now), len(self._futures), self.refused)
@@ -80,7 +87,7 @@ class Line:
             del self._futures[future]
             if not self._futures:
                 self._disarm()
-        elif not future.cancelled():
+        elif not future.cancelled() and future.exception() is None:
             self.bucket.give()
             self._turn(runtime)
 
