@@ -184,6 +184,30 @@ async def test_on_change_may_act_on_the_circuit() -> None:
     assert (told, breaker.status().state) == ([State.OPEN, State.CLOSED], State.CLOSED)
 
 
+@pytest.mark.parametrize(
+    ("by_hand", "state"),
+    [("force_open", State.FORCED_OPEN), ("disable", State.DISABLED), ("reset", State.CLOSED)],
+)
+async def test_cb1_what_is_set_while_the_length_of_a_break_is_asked_for_stays(
+    by_hand: str, state: State
+) -> None:
+    told: list[tuple[State, State]] = []
+    breakers: list[Breaker] = []
+
+    def lasts(_breaks: int) -> float:
+        getattr(breakers[0], by_hand)()
+        return 1.0
+
+    store, breaker = over(
+        failing(Unavailable()), break_for=lasts, on_change=lambda *pair: told.append(pair)
+    )
+    breakers.append(breaker)
+    await call(store)
+
+    assert (breaker.status().state, breaker.status().opened) == (state, 0)
+    assert told == ([] if state is State.CLOSED else [(State.CLOSED, state)])
+
+
 async def test_cb1_a_listener_cannot_undo_what_an_operator_set() -> None:
     shown: list[Any] = []
 

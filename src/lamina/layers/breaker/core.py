@@ -177,7 +177,10 @@ class Circuit:
 
     def _open(self, now: float) -> None:
         self._breaks += 1
+        era = self.era
         told = None if self._asked is None else self._asked(self._breaks)
+        if era != self.era:  # whoever was asked has acted on the circuit
+            return
         spread = self.settings.jitter * (2 * self._chance() - 1)
         self._reopens = now + (self._break * (1 + spread) if told is None else told)
         self._break = min(self._break * 2, self.settings.break_cap)
