@@ -224,6 +224,7 @@ def test_layers_of_ours_with_their_defaults_are_legal_together() -> None:
     Stack(Retry(), Breaker(), Timeout(15))
     with pytest.raises(StackError, match="E03"):
         Stack(Retry(), Breaker(), Timeout(15.1))
+    Stack(Retry(), Breaker(last=100), Timeout(15.1))  # judges calls however old
 
 
 def test_the_docs_name_the_slots_of_all_layers_in_their_order() -> None:

@@ -103,6 +103,20 @@ CASES: list[tuple[str, Layers, list[str], Layers]] = [
         ),
     ),
     (
+        "W10",
+        (
+            of("throttle", rate=0.1, per=1.0, burst=None),
+            of("breaker", window=30.0, last=None, min_calls=17),
+            of("timeout", seconds=1),
+        ),
+        ["min_calls=17"],
+        (
+            of("throttle", rate=0.1, per=1.0, burst=None),
+            of("breaker", window=30.0, last=20, min_calls=17),
+            of("timeout", seconds=1),
+        ),
+    ),
+    (
         "W13",
         (of("breaker", break_for=4.9), of("timeout", seconds=5)),
         ["Breaker(break_for=4.9)", "Timeout(seconds=5)", "break_for at least 5"],

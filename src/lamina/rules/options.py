@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lamina.rules.places import number, numbers, of_slot, written
+from lamina.rules.places import number, numbers, of_slot, windows, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def timeout_past_deadline(layers: Sequence[Layer]) -> str | None:
 
 def window_too_short(layers: Sequence[Layer]) -> str | None:
     """E03: hangs told too late to count."""
-    for breaker, window in numbers(layers, "breaker", "window"):
+    for breaker, window in windows(layers):
         for timeout, seconds in numbers(layers, "timeout", "seconds"):
             if window < 2 * seconds:
                 return (

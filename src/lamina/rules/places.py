@@ -37,6 +37,12 @@ def numbers(layers: Sequence[Layer], slot: str, option: str) -> list[tuple[Layer
     return [(layer, value) for layer, value in found if value is not None]
 
 
+def windows(layers: Sequence[Layer]) -> list[tuple[Layer, float]]:
+    """Return the breakers that judge the calls of some seconds, with these."""
+    found = numbers(layers, "breaker", "window")
+    return [(layer, seconds) for layer, seconds in found if number(layer, "last") is None]
+
+
 def written(several: object) -> tuple[object, ...]:
     """Return what an option lists; nothing if it is None."""
     return () if several is None else tuple(cast("Iterable[object]", several))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lamina.plan import Warned
-from lamina.rules.places import enclosing, number, numbers, of_slot
+from lamina.rules.places import enclosing, number, numbers, of_slot, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,7 @@ def _squeezed_once_sealed(layers: Sequence[Layer]) -> tuple[str, str] | None:
 
 
 def _too_few_to_judge(layers: Sequence[Layer]) -> tuple[str, str] | None:
-    for breaker, window in numbers(layers, "breaker", "window"):
+    for breaker, window in windows(layers):
         least = number(breaker, "min_calls") or 1
         if getattr(breaker, "shared", None) is not None:
             continue  # calls of other stacks may count too
