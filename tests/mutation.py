@@ -45,6 +45,10 @@ CORES: Final = {
     "lamina.layers.limit.core": ("test_cores_more", "test_limit_core", "test_limit"),
     "lamina.bucket": ("test_cores_more", "test_rate_core", "test_throttle"),
     "lamina.layers.hedge.core": ("test_cores_more", "test_hedge_core", "test_hedge"),
+    "lamina.layers.scope.tenants": ("test_scope",),
+    "lamina.layers.fallback.core": ("test_fallback_core", "test_fallback"),
+    "lamina.layers.shadow.core": ("test_shadow_races", "test_shadow"),
+    "lamina.layers.chaos.core": ("test_chaos_core", "test_chaos"),
     "lamina.layers.cache.core": (*_CACHE, "test_cache_bounds"),
     "lamina.layers.cache.marks": _CACHE,
 }

@@ -77,7 +77,9 @@ async def test_each_tenant_has_a_quota_of_its_own() -> None:
     assert one.value.retry_after == pytest.approx(0.5)
     await asyncio.sleep(0.5)
     assert await acme.get("c") == b"c"
-    assert status(store) == ScopeStatus(tenants=2, unscoped=0, limited=1)
+    with pytest.raises(RateLimited):
+        await acme.get("d")
+    assert status(store) == ScopeStatus(tenants=2, unscoped=0, limited=2)
 
 
 @pytest.mark.parametrize("name", ["\0", "a" * 100_000, "\ud800"], ids=["nul", "huge", "no text"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Tenants:
         self.refused = 0
         self._buckets: dict[str, Bucket] = {}
         self._rest: Bucket = make()
-        self._looked = float("-inf")
+        self._looked = -math.inf
 
     def __len__(self) -> int:
         return len(self._buckets)
