@@ -30,6 +30,7 @@ check: $(STAMP) ## formatting, lint, types, and a test for each must; stops at t
 	@$(BIN)/mypy
 	@$(PYRIGHT)
 	@$(BIN)/mypy tests/typing
+	@$(BIN)/python tests/musts.py
 
 mutants: $(STAMP) ## break the pure cores; fails if their tests do not notice (ARGS=breaker)
 	@$(BIN)/python tests/mutation.py $(ARGS)
