@@ -241,7 +241,8 @@ async def test_batches_that_overlap_do_not_wait_for_each_other(postgres: Postgre
 
 async def test_a_batch_that_met_another_head_on_is_written_one_by_one(postgres: Postgres) -> None:
     url, name = postgres.database(), schema()
-    postgres.run(f"ALTER DATABASE {url.rpartition('/')[2]} SET deadlock_timeout = '50ms'")
+    # PostgreSQL looks once, so long after a wait began: by then the other must wait for us too.
+    postgres.run(f"ALTER DATABASE {url.rpartition('/')[2]} SET deadlock_timeout = '1s'")
     insert = f"INSERT INTO {name}.lamina_documents (id, path, content) VALUES ($1, $2, '')"
     async with (
         documents(url, schema=name, timeout=10.0) as store,
