@@ -211,7 +211,7 @@ async def two_writers_wait_for_each_other(server: Postgres) -> None:
     url, name = server.database(), schema()
     slow = "SET deadlock_timeout = '20s'"
     async with (
-        session(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET deadlock_timeout = '50ms'"),
+        session(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET deadlock_timeout = '1s'"),
         values(url, schema=name, timeout=5.0) as store,
         session(url, slow, "BEGIN") as other,
         session(url) as watcher,
