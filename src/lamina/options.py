@@ -72,7 +72,7 @@ def check_order(layer: object, small: str, large: str) -> None:
     if low is not None and high is not None and low > high:
         msg = (
             f"{type(layer).__name__}: {small} must be at most {large}, "
-            f"got {_shown(low)} and {_shown(high)}"
+            f"got {shown(low)} and {shown(high)}"
         )
         raise StackError(msg)
 
@@ -139,6 +139,32 @@ def check_sends(layer: object, name: str) -> None:
         _refuse(layer, name, "another stack: the bound of a store")
 
 
+def check_has(layer: object, name: str, *methods: str) -> None:
+    """Refuse the option *name* unless it is None or has these methods.
+
+    Raises:
+        StackError: One is missing.
+    """
+    value = getattr(layer, name)
+    if value is not None and not all(callable(getattr(value, method, None)) for method in methods):
+        _refuse(layer, name, f"something with {' and '.join(methods)}, or None")
+
+
+def check_served(layer: object, name: str, served: Iterable[type]) -> None:
+    """Refuse an operation's name in the option *name* that stands for none of those *served*.
+
+    A layer checks it in ``setup``: it would silently do nothing for a name that was misspelt.
+
+    Raises:
+        StackError: There is one.
+    """
+    known = sorted(op.__name__ for op in served)
+    for one in getattr(layer, name) or ():
+        if isinstance(one, str) and one not in known:
+            msg = f"{type(layer).__name__}: {name} must be of {', '.join(known)}, got {shown(one)}"
+            raise StackError(msg)
+
+
 def _is_finite(value: object, *, whole: bool = False) -> TypeGuard[float]:
     kinds = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
@@ -160,12 +186,13 @@ def _range(
 
 
 def _refuse(layer: object, name: str, wanted: str) -> NoReturn:
-    given = _shown(getattr(layer, name))
+    given = shown(getattr(layer, name))
     msg = f"{type(layer).__name__}: {name} must be {wanted}, got {given}"
     raise StackError(msg)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return *value* as a message shows it: short, whatever it is."""
     try:
         told = repr(value)
     except Exception:  # an enormous number has none, another's may fail

@@ -15,6 +15,7 @@ from lamina.options import (
     check_number,
     check_order,
     check_whole,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ def check_listeners(listeners: Iterable[Any]) -> tuple[Any, ...]:
     try:
         found = tuple(listeners)
     except TypeError as error:
-        msg = f"Breaker: listeners must be several, got {listeners!r}"
+        msg = f"Breaker: listeners must be several, got {shown(listeners)}"
         raise StackError(msg) from error
     for listener in found:
         for event in _EVENTS:
             method = getattr(listener, event, None)
             if isinstance(listener, type) or not callable(method):
-                msg = f"Breaker: each of listeners must have {', '.join(_EVENTS)}, got {listener!r}"
+                needed = ", ".join(_EVENTS)
+                msg = f"Breaker: each of listeners must have {needed}, got {shown(listener)}"
                 raise StackError(msg)
             if inspect.iscoroutinefunction(method):
                 msg = f"Breaker: each of listeners is called, not awaited: {event} is async"

@@ -10,13 +10,13 @@ from lamina.errors import StorageError
 from lamina.layer import Layer
 from lamina.layers.chaos.core import RATES, ChaosStatus, Dice, Kind, Rate
 from lamina.layers.chaos.harm import Harm
-from lamina.layers.chaos.options import check, check_served, names_of
+from lamina.layers.chaos.options import check, names_of
 from lamina.layers.chaos.torn import may_tear
-from lamina.operation import Operation
+from lamina.operation import Handler, Op, Operation, R
+from lamina.options import check_served
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
-    from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
 
@@ -83,7 +83,7 @@ class Chaos(Layer):
         check(self)
 
     def setup(self, site: Site) -> None:
-        check_served(self.ops, site.capabilities)
+        check_served(self, "ops", site.capabilities)
         seed = site.runtime.rng.getrandbits(64) if self.seed is None else self.seed
         self._dice = Dice({kind: getattr(self, name) for kind, name in RATES.items()}, seed)
         self._harm = Harm(self, self._dice, site.runtime)

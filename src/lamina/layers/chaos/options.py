@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.errors import StackError
 from lamina.layers.chaos.core import LONGEST, RATES
-from lamina.options import check_flag, check_hook, check_number, check_whole
+from lamina.options import check_flag, check_hook, check_number, check_whole, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,22 +46,9 @@ def names_of(ops: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     names: tuple[Any, ...] = () if isinstance(ops, str) else _listed(ops)
     if not names or not all(isinstance(name, str) and name for name in names):
-        msg = f"Chaos: ops must be names of operations, at least one, or None, got {ops!r:.80}"
+        msg = f"Chaos: ops must be names of operations, at least one, or None, got {shown(ops)}"
         raise StackError(msg)
     return names
-
-
-def check_served(ops: tuple[str, ...] | None, served: Iterable[type]) -> None:
-    """Refuse a name that stands for no operation: its faults would silently never come.
-
-    Raises:
-        StackError: There is one.
-    """
-    known = sorted(op.__name__ for op in served)
-    for name in ops or ():
-        if name not in known:
-            msg = f"Chaos: ops must be of {', '.join(known)}, got {name!r:.80}"
-            raise StackError(msg)
 
 
 def _check(layer: object, name: str, *, most: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checka
 from lamina.capabilities import Serves
 from lamina.errors import StackError
 from lamina.layers.fallback.core import NEVER, is_listable
-from lamina.options import check_flag, check_hook, check_number, check_sends
+from lamina.options import check_flag, check_hook, check_number, check_sends, shown
 from lamina.plan import Plan, Worst
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(layer: Any) -> None:
     if not isinstance(on, tuple) or not on or not all(map(is_listable, cast("_Listed", on))):
         never = ", ".join(kind.__name__ for kind in NEVER)
         msg = (
-            f"Fallback: on must be a tuple of storage errors, none of them {never}, got {on!r:.80}"
+            f"Fallback: on must be a tuple of storage errors, none of them {never}, got {shown(on)}"
         )
         raise StackError(msg)
 

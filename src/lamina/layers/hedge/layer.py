@@ -14,6 +14,7 @@ from lamina.layers.hedge.hedged import hedged
 from lamina.layers.hedge.options import check, named
 from lamina.layers.hedge.sender import HedgeStatus, Kind, Sender
 from lamina.operation import Operation
+from lamina.options import check_served
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Hedge(Layer):
         check(self)
 
     def setup(self, site: Site) -> None:
+        check_served(self, "ops", site.capabilities)
         self._sender = Sender(
             site,
             hedges=self.hedges,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.errors import StackError
 from lamina.operation import Operation
-from lamina.options import check_hook, check_number, check_whole
+from lamina.options import check_hook, check_number, check_whole, shown
 
 if TYPE_CHECKING:
     from lamina.layers.hedge.layer import Hedge
@@ -39,7 +39,7 @@ def named(ops: Any) -> tuple[str | type[Operation[Any]], ...] | None:
         return None
     given: tuple[Any, ...] = tuple(ops) if _is_many(ops) else ()
     if not given or not all(map(_is_operation, given)):
-        msg = f"Hedge: ops must be operation types or their names, or None, got {ops!r}"
+        msg = f"Hedge: ops must be operation types or their names, or None, got {shown(ops)}"
         raise StackError(msg)
     return given
 

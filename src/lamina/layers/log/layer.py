@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 from lamina.errors import LaminaError
 from lamina.layer import Layer
 from lamina.layers.log.logger import STANDARD, Logger, level_check, standard
-from lamina.options import check_number
+from lamina.options import check_has, check_number
 
 if TYPE_CHECKING:
     from lamina.operation import Handler, Op, Operation, R
@@ -33,6 +33,7 @@ class Log(Layer):
         self.slow = slow
         self.logger = logger
         check_number(self, "slow", above=0, optional=True)
+        check_has(self, "logger", "debug", "warning")
 
     def setup(self, site: Site) -> None:
         self._runtime = site.runtime
