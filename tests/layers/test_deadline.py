@@ -328,7 +328,7 @@ def test_a_wait_that_ends_by_itself_is_heard_first_in_every_order() -> None:
         ended = await asyncio.gather(*map(store.get, "abc"), return_exceptions=True)
         assert [getattr(error, "sent", "") for error in ended] == ["no"] * 3
 
-    explore(scenario, schedules=200)
+    explore(scenario, schedules=500)
 
 
 class Shorter(Sleeper):

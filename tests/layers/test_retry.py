@@ -413,7 +413,7 @@ def test_t4_calls_that_fail_together_do_not_mix() -> None:
         answers = await asyncio.gather(*(store.get(f"k{number}") for number in range(8)))
         assert answers == [f"k{number}".encode() for number in range(8)]
 
-    explore(scenario, schedules=50)
+    explore(scenario, schedules=500)
 
 
 async def test_the_plan_tells_the_worst_case() -> None:

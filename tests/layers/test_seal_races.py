@@ -79,7 +79,7 @@ def test_appends_of_two_processes_are_all_kept_in_every_order() -> None:
 
 
 def test_appends_of_three_processes_are_all_kept(stack: Stack) -> None:
-    explore(lambda: race(stack, 3, 3), schedules=25)
+    explore(lambda: race(stack, 3, 3), schedules=500)
 
 
 def _use(module: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_appends_without_a_condition_or_another_try_are_found_out(
     _use(mutant(coded, old, new), monkeypatch)
 
     with pytest.raises((AssertionError, Conflict)):
-        explore(lambda: race(STACKS["seal"], 2, 3), schedules=100)
+        explore(lambda: race(STACKS["seal"], 2, 3), schedules=500)
 
 
 def test_counts_of_two_processes_are_all_counted() -> None:
@@ -116,7 +116,7 @@ def test_counts_of_two_processes_are_all_counted() -> None:
         assert sorted(told) == [2, 4, 6, 8, 10, 12, 14, 16]
         assert await stores[1].get("a") == b"16"
 
-    explore(scenario, schedules=50)
+    explore(scenario, schedules=500)
 
 
 def test_one_idempotency_key_appends_once_whoever_asks() -> None:
@@ -129,7 +129,7 @@ def test_one_idempotency_key_appends_once_whoever_asks() -> None:
         assert told == [1] * 6
         assert await stores[0].get("a") == b"[1]"
 
-    explore(scenario, schedules=50)
+    explore(scenario, schedules=500)
 
 
 async def test_idempotency_keys_go_with_the_value_and_64_are_known(stack: Stack) -> None:
@@ -387,7 +387,7 @@ def test_a_cancelled_waiter_hands_its_turn_on() -> None:
         async with asyncio.timeout(10):
             assert len(json.loads(await store.get("a") or b"")) in {3, 4}
 
-    explore(scenario, schedules=100)
+    explore(scenario, schedules=500)
 
 
 @pytest.mark.parametrize("missing", [GetStamped, CompareAndSet])

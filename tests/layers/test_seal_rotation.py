@@ -115,7 +115,7 @@ def test_loses_no_write_of_others() -> None:
         new = over(backend, NEW)
         assert await new.get_many(keys) == (None, b"[1]", b"[1]", b"[1]")
 
-    explore(scenario, schedules=200)
+    explore(scenario, schedules=500)
 
 
 def test_may_be_cancelled_anywhere_and_begun_again() -> None:

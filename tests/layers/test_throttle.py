@@ -337,7 +337,7 @@ def test_a_token_that_comes_as_the_store_is_closed_is_counted_once() -> None:
         assert clock() == 1.0
         assert status(store).tokens == isinstance(told, Closed)
 
-    explore(scenario, schedules=100)
+    explore(scenario, schedules=500)
 
 
 async def test_retry_waits_for_a_token_that_is_told() -> None:

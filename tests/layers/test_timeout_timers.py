@@ -276,7 +276,7 @@ def test_what_is_being_cancelled_has_a_second_once() -> None:
         assert await asyncio.ensure_future(both())
         assert (len(outer), outer._ended) == (len(inner), inner._ended) == (0, 0)
 
-    explore(scenario, schedules=50)
+    explore(scenario, schedules=500)
 
     assert set(ended) == {3.0}
 
