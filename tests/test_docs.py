@@ -14,6 +14,7 @@ import pytest
 from benchmarks.readme import numbers
 
 from lamina.config.declared import declarations, failures, markdown
+from lamina.config.registry import LAYERS
 
 ROOT = Path(__file__).parent.parent
 DOCS = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "backends").glob("*.md")]
@@ -53,6 +54,16 @@ def test_the_links_lead_somewhere(page: str) -> None:
             titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
             assert anchor in anchors, f"{page} links to {path}#{anchor}"
+
+
+@pytest.mark.parametrize("layer", sorted({place.partition(":")[2] for place in LAYERS.values()}))
+def test_each_layer_is_told_whole(layer: str) -> None:
+    page = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {layer}\n")[2].partition("\n## ")[0]
+
+    for needed in ("**When**", "**When not**", "**Order**", "efault", "**Do**", "**Don't**"):
+        assert needed in section, needed
+    assert SNIPPET.search(section)
 
 
 def test_the_backends_of_the_readme_are_those_that_declare_themselves() -> None:
