@@ -129,7 +129,7 @@ def passes(module: str, source: str, limit: float) -> bool:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.005)
+        time.sleep(0.005)  # waitpid knows no limit of time
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False

@@ -127,4 +127,4 @@ class _Watch:
                 if state != self._known[name]:
                     self._known[name] = state
                     _say(f"{name} is {state}")
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_LOOK_EVERY)  # a process of its own, which only looks

@@ -98,7 +98,7 @@ class Place:
         while self.folder.exists() and time.monotonic() < deadline:
             if not self._has_keeper():  # none was started, or it was killed
                 shutil.rmtree(self.folder, ignore_errors=True)
-            time.sleep(0.002)
+            time.sleep(0.002)  # nobody tells that another process removed a folder
 
     def _has_keeper(self) -> bool:
         try:

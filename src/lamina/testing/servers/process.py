@@ -80,4 +80,4 @@ class Process:
     def _wait(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.timeout
         while not true() and time.monotonic() < deadline:
-            time.sleep(0.002)
+            time.sleep(0.002)  # what is no child of ours cannot be waited for

@@ -189,7 +189,7 @@ class Server(Process, ABC):
             if time.monotonic() > deadline:
                 msg = f"{self.name} does not answer within {self.timeout:g} s"
                 raise ServerFailed(msg, place.log())
-            time.sleep(0.005)
+            time.sleep(0.005)  # between two tries to connect; starting blocks its thread
 
     def _ready(self, place: Place) -> bool:
         state = place.state()

@@ -27,4 +27,4 @@ def until(true: Callable[[], bool], timeout: float, otherwise: str) -> None:
         if time.monotonic() > deadline:
             msg = f"{otherwise} within {timeout:g} s"
             raise ServerFailed(msg)
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two tries; whoever calls it blocks his thread
