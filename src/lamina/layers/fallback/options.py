@@ -41,7 +41,8 @@ def check(layer: Any) -> None:
     on: object = layer.on
     if not isinstance(on, tuple) or not on or not all(map(is_listable, cast("_Listed", on))):
         never = ", ".join(kind.__name__ for kind in NEVER)
-        msg = f"Fallback: on must be a tuple of storage errors, none of them {never}, got {shown(layer.on)}"
+        wanted = f"a tuple of storage errors, none of them {never}"
+        msg = f"Fallback: on must be {wanted}, got {shown(layer.on)}"
         raise StackError(msg)
 
 
