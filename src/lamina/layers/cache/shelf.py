@@ -18,11 +18,16 @@ _REPRIEVES: Final = 16
 class Entry:
     """One answer, and how long it holds.
 
-    *expires* is loop time; *until* is Unix seconds, None unless the value has an expiry of its
-    own; *used* is set by a hit, and saves it once from eviction.
+    *stored* is the loop time it was asked for at. Until *expires* it is given at once; by *cap*
+    its time is over, however often it is used; until *ends* it may be given past its time. Loop
+    times, all of them. *until* is Unix seconds, None unless the value has an expiry of its own.
+    *used* is set by a hit, and saves it once from eviction.
     """
 
-    __slots__ = ("entries", "expires", "identity", "marks", "size", "until", "used", "value")
+    __slots__ = (
+        *("cap", "ends", "entries", "expires", "identity", "marks"),
+        *("size", "stored", "until", "used", "value"),
+    )
 
     def __init__(
         self,
@@ -34,6 +39,9 @@ class Entry:
         expires: float,
         until: float | None,
         size: int,
+        cap: float | None = None,
+        ends: float | None = None,
+        stored: float = 0.0,
     ) -> None:
         self.entries = entries
         self.identity = identity
@@ -42,6 +50,9 @@ class Entry:
         self.expires = expires
         self.until = until
         self.size = size
+        self.cap = expires if cap is None else cap
+        self.ends = self.cap if ends is None else ends
+        self.stored = stored
         self.used = False
 
     def outdated(self) -> bool:
