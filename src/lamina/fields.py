@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SCALARS: Final = (str, bytes, int, float, bool, type(None), Vector, SparseVector, Json, Filter)
 _CONTENT: Final = (bytes, Json, Vector, SparseVector)
 _UNKEYED: Final = frozenset({"scope", "fresh"})
-_SIMPLE: Final = (str, bytes)
+_PLAIN: Final = (str, bytes, int, bool)
 
 
 def allowed(hint: Any) -> bool:
@@ -141,16 +141,31 @@ def _check_of_type(hint: Any, value: str, what: str) -> list[str]:
 
 
 def _identity(fields: dict[str, Any]) -> list[str]:
-    """Return the method: the bare text for one text argument, else a tuple with the scope."""
-    parts = [
-        f"self.{name}" if _plain(hint) in _SIMPLE else f"tagged(self.{name})"
-        for name, hint in fields.items()
-        if name not in _UNKEYED
-    ]
+    """Return the method: the bare value for one plain argument, else a tuple with the scope."""
+    keyed = {name: hint for name, hint in fields.items() if name not in _UNKEYED}
+    parts = [_part(f"self.{name}", hint) for name, hint in keyed.items()]
     lines = ["def identity(self):"]
-    if len(parts) == 1:
+    if len(parts) == 1 and _only(*keyed.values()) in _PLAIN:
         lines += ["    if not self.scope:", f"        return {parts[0]}"]
     return [*lines, f"    return (self.scope, {''.join(part + ', ' for part in parts)})"]
+
+
+def _part(value: str, hint: Any) -> str:
+    """Return what stands for *value* in an identity: as it is where only one type can be there."""
+    only = _only(hint)
+    if only in _PLAIN or get_origin(only) is Literal:
+        return value
+    made = {Vector: f"{value}.data", Filter: f"{value}.key()"}.get(only)
+    if made is None:
+        return f"tagged({value})"
+    return made if hint is only else f"None if {value} is None else {made}"
+
+
+def _only(hint: Any) -> Any:
+    """Return the one type besides None, without its marks; None if there are several."""
+    options = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+    only = [each for each in options if each is not type(None)]
+    return _plain(only[0]) if len(only) == 1 else None
 
 
 def _is_operation(hint: Any) -> bool:

@@ -102,6 +102,15 @@ def test_identity_tells_filters_apart() -> None:
     assert len(set(ids)) == len(conditions)
 
 
+def test_identity_of_a_search_holds_plain_values_alone() -> None:
+    vector = Vector.of([1.0, 2.0])
+    asked = Nearest(vector, text="a", top_k=3, filter=F.n == 1, namespace="n").identity()
+    assert asked == ("", vector.data, None, "a", 3, (F.n == 1).key(), "n")
+    assert asked == Nearest(Vector(vector.data), None, "a", 3, F.n == 1, "n").identity()
+    others = [Nearest(vector, text=text).identity() for text in (None, "", "b")]
+    assert len({*others, Nearest(text="a").identity()}) == 4
+
+
 def test_no_two_arguments_share_an_identity() -> None:
     ids = [Get(name, scope=scope).identity() for name in NAMES for scope in ("", "a", "é")]
     assert len(set(ids)) == len(ids)
