@@ -25,10 +25,10 @@ FILES: Final = sorted(SOURCE.rglob("*.py"))
 ORDER: Final = (
     {"errors"},
     {"values", "context", "threads", "plan", "options", "hooks", "budget", "bucket", "timers"},
-    {"filters", "blocking"},
+    {"filters", "blocking", "once"},
     {"fields"},
     {"operation"},
-    {"runtime"},
+    {"runtime", "explained"},
     {"capabilities", "gate"},
     {"bound"},
     {"backend"},
@@ -50,7 +50,7 @@ ORDER: Final = (
 LAYERS_MAY: Final = (
     *("errors", "values", "context", "threads", "plan", "filters", "fields", "operation"),
     *("runtime", "capabilities", "site", "layer"),
-    *("options", "hooks", "budget", "bucket", "timers"),
+    *("options", "hooks", "budget", "bucket", "timers", "once"),
 )
 CODECS: Final = {
     *(("seal", "codecs"), ("seal", "media"), ("seal", "vectors"), ("seal", "reseal")),
@@ -68,7 +68,14 @@ IMPORT_LAMINA_LOADS: Final = {"lamina"}
 USING_A_STACK_LOADS: Final = {
     *("lamina", "lamina.errors", "lamina.values", "lamina.filters", "lamina.fields"),
     *("lamina.operation", "lamina.context", "lamina.runtime", "lamina.capabilities"),
-    *("lamina.plan", "lamina.bound", "lamina.backend", "lamina.site", "lamina.layer"),
+    *(
+        "lamina.plan",
+        "lamina.explained",
+        "lamina.bound",
+        "lamina.backend",
+        "lamina.site",
+        "lamina.layer",
+    ),
     *("lamina.rules", "lamina.rules.places", "lamina.rules.refused", "lamina.rules.warned"),
     *("lamina.rules.orders", "lamina.rules.options"),
     *("lamina.batches", "lamina.stack", "lamina.budget", "lamina.gate"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from lamina.capabilities import Capabilities
+    from lamina.explained import Explained
     from lamina.operation import Handler, Operation, R
     from lamina.plan import Plan
     from lamina.runtime import Runtime
@@ -49,6 +50,7 @@ class Bound:
         backend: str,
         capabilities: Capabilities,
         plan: Callable[[], Plan],
+        explain: Callable[[Operation[Any]], Explained],
         runtime: Runtime,
         handler: Callable[[type[Operation[Any]]], Handler[Any, Any]],
         opens: Opens,
@@ -59,6 +61,7 @@ class Bound:
         self.capabilities = capabilities
         self.runtime = runtime
         self._plan = plan
+        self._explain = explain
         self._make = handler
         self._opens = opens
         self._layers = layers
@@ -113,6 +116,10 @@ class Bound:
     def plan(self) -> Plan:
         """Describe layers, worst cases and capabilities."""
         return self._plan()
+
+    def explain(self, op: Operation[Any]) -> Explained:
+        """Tell what would become of *op* if it were sent now; nothing is sent or counted."""
+        return self._explain(op)
 
     async def open(self) -> None:
         """Connect the backend; calls may pass from now on.

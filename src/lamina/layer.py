@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from lamina.capabilities import Capabilities
     from lamina.operation import Handler, Op, Operation, R
@@ -102,6 +102,15 @@ class Layer:
         """Return the worst case of one call above, given that *below*."""
         del op
         return below
+
+    def explain(self, op: Operation[Any]) -> Mapping[str, object] | None:
+        """Return what it knows of *op* now, by name; None for nothing. It sends and counts nothing.
+
+        A cache tells whether the answer is ``cached``, its ``age`` and the seconds ``left`` (None
+        if unknown), whether it is ``stale``, and whether a write of it is ``doubtful``.
+        """
+        del op
+        return None
 
     async def close(self) -> None:
         """Let go of what the layer holds; calls have ended by then."""

@@ -10,6 +10,7 @@ from lamina.batches import emulate
 from lamina.bound import Bound
 from lamina.capabilities import Capabilities, Serves
 from lamina.errors import Unsupported
+from lamina.explained import Explained, explain
 from lamina.layer import SLOTS
 from lamina.plan import Lost, Plan, PlannedLayer, PlannedOperation, Worst
 from lamina.rules import check, check_served, warn
@@ -107,6 +108,7 @@ class _Assembly:
             backend=self.backend.name,
             capabilities=self.served[0],
             plan=self.plan,
+            explain=self.explain,
             runtime=self.runtime,
             handler=lambda op: self.handler(0, op),
             opens=self,
@@ -145,6 +147,13 @@ class _Assembly:
             warnings=warn(self.layers, self.allow, operations),
         )
 
+    def explain(self, op: Operation[Any]) -> Explained:
+        kind = type(op)
+        if kind not in self.served[0]:
+            return explain(op, (), None, self._why_not(kind))
+        active = [layer for layer in self.layers if layer.wants(kind)]
+        return explain(op, active, self._planned(kind), None)
+
     def _binder(self, depth: int) -> Callable[[type[Operation[Any]]], Handler[Any, Any]]:
         def bind(op: type[Operation[Any]]) -> Handler[Any, Any]:
             return self.handler(depth, op)
@@ -163,13 +172,15 @@ class _Assembly:
         inner = self.handler(depth + 1, op)
         return layer.bind(op, inner, self.sites[depth]) if layer.wants(op) else inner
 
-    def _refusal(self, op: type[Operation[Any]]) -> Handler[Any, Any]:
+    def _why_not(self, op: type[Operation[Any]]) -> str:
         taken = next((lost.layer for lost in self._lost() if lost.operation == op.__name__), None)
         if taken:
-            message = f"{op.__name__} is taken away by {taken}"
-        else:
-            can = ", ".join(sorted(served.__name__ for served in self.served[0])) or "nothing"
-            message = f"{op.__name__} is not served; it serves {can}"
+            return f"{op.__name__} is taken away by {taken}"
+        can = ", ".join(sorted(served.__name__ for served in self.served[0])) or "nothing"
+        return f"{op.__name__} is not served; it serves {can}"
+
+    def _refusal(self, op: type[Operation[Any]]) -> Handler[Any, Any]:
+        message = self._why_not(op)
 
         async def refuse(op: Operation[Any]) -> Any:
             del op

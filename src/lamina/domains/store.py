@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+import dataclasses
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from lamina.errors import BatchFailed, Conflict, Invalid
 from lamina.operation import Operation, Send, operation
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lamina.bound import Bound
+    from lamina.explained import Explained
     from lamina.values import Outcome
 
 Given_contra = TypeVar("Given_contra", contravariant=True)
@@ -110,6 +112,21 @@ class Facade:
     def check(self) -> Coroutine[Any, Any, None]:
         """Make a real round trip to the backend; raise if it cannot serve."""
         return self._check(Check(scope=self._scope))
+
+    def explain(self, op: Operation[Any]) -> Explained:
+        """Tell what would become of *op* if it were sent now: whether it is cached, what it costs.
+
+        Nothing is sent, counted or changed. The store's tenant is put into *op*.
+
+        Raises:
+            Invalid: *op* belongs to another tenant.
+        """
+        if self._scope and op.scope != self._scope:
+            if op.scope:
+                msg = "the operation belongs to another tenant than the store"
+                raise Invalid(msg)
+            op = dataclasses.replace(cast("Any", op), scope=self._scope)
+        return self.bound.explain(op)
 
     async def open(self) -> Self:
         """Connect the backend and return the store itself."""
