@@ -58,7 +58,7 @@ class World:
         getattr(self, action[0])(*action[1:])
 
     def begin(self, client: int, key: str) -> None:
-        marks = self.core.marks.take((key, "*"), self.now)
+        marks = self.core.take((key, "*"), self.now)
         fill = None if marks is None else Fill(self.core.table(object), key, marks)
         if fill is not None:
             self.core.begin(fill)
@@ -115,13 +115,13 @@ class World:
         self.now += BOUNDS.doubt
 
     def invalidate(self, pattern: str | None) -> None:
-        self.core.marks.end(KEYS if pattern is None else (pattern,))
+        self.core.invalidate(pattern)
 
     def held(self) -> dict[str, int]:
         return {
             key: entry.value
             for key, entry in self.core.table(object).entries.items()
-            if not entry.outdated() and self.now < entry.expires
+            if self.core.is_true(entry, self.now) and self.now < entry.expires
         }
 
     def stale(self) -> bool:
@@ -133,7 +133,7 @@ class World:
             (client, key, value, fill is not None and (fill.joinable(), newest.get(key) is fill))
             for client, (fill, key, value) in sorted(self.fills.items())
         )
-        doubts = tuple(self.core.marks._doubts.get(key, 0.0) > self.now for key in KEYS)
+        doubts = tuple(self.core.marks.is_doubtful((key,), self.now) for key in KEYS)
         held = tuple(sorted(self.held().items()))
         gone = self.now > 15  # nothing but the time to live happens later
         known = (tuple(self.server.values()), tuple(self.floor.values()))
@@ -194,12 +194,13 @@ def test_an_older_fill_is_not_kept() -> None:
 
 def test_answer_asked_before_a_write_ended_is_not_kept() -> None:
     core = Core(BOUNDS, lambda: 0.0)
-    fill = Fill(core.table("op"), "k", core.marks.take(("t",), 0.0) or ())
+    table = core.table("op")
+    fill = Fill(table, "k", core.take(("t",), 0.0) or ())
 
     core.wrote(("t",), 0.0, sure=True)
     core.keep(fill, b"v", None, now=0.0, wall=0.0)
 
-    assert core.stats().stored == 0
+    assert table.counts.stored == 0
 
 
 def test_expired_value_is_not_kept() -> None:
@@ -207,9 +208,9 @@ def test_expired_value_is_not_kept() -> None:
     fill = Fill(core.table("op"), "k", ())
 
     core.keep(fill, b"v", 50.0, now=1.0, wall=50.0)
-    assert core.stats().size == 0
+    assert len(core.shelf) == 0
     core.keep(fill, b"v", 50.1, now=1.0, wall=50.0)
-    assert core.stats().size == 1
+    assert len(core.shelf) == 1
 
 
 def test_absent_has_its_own_time_even_when_stamped() -> None:
@@ -233,14 +234,43 @@ def test_marks_are_forgotten_with_those_who_hold_them() -> None:
     assert len(marks) == 0
 
 
-def test_glob_is_matched_against_the_key_after_its_namespace() -> None:
-    marks = Marks()
-    tags = ("v\0\0=space\0one", "v\0\0=space\0two", "k\0s\0=one", "k\0s\0*", "k\0s\0==x")
-    held = dict(zip(tags, marks.take(tags, 0.0) or (), strict=True))
+TAGS = ("v\0\0=space\0one", "v\0\0=space\0two", "k\0s\0=one", "k\0s\0*", "k\0s\0==x")
 
-    marks.end_matching("o*")
 
-    assert [mark.dead for mark in held.values()] == [True, False, True, True, False]
+@pytest.mark.parametrize(
+    ("meant", "told"),
+    [
+        ({"pattern": "o*"}, [True, False, True, True, False]),
+        ({"key": "two"}, [False, True, False, True, False]),
+        ({"key": "o*"}, [False, False, False, True, False]),
+        ({"scope": "s"}, [False, False, True, True, True]),
+        ({"scope": ""}, [True, True, False, False, False]),
+        ({"pattern": "*", "scope": "s"}, [False, False, True, True, True]),
+        ({"tag": TAGS[4]}, [False, False, False, False, True]),
+        ({}, [True, True, True, True, True]),
+    ],
+    ids=["pattern", "key", "no glob", "tenant", "no tenant", "both", "tag", "all"],
+)
+def test_ca12_an_invalidation_ends_what_it_means(meant: dict[str, str], told: list[bool]) -> None:
+    core = Core(BOUNDS, lambda: 0.0)
+    fills = [Fill(core.table("op"), tag, core.take((tag,), 0.0) or ()) for tag in TAGS]
+
+    core.invalidate(**meant)
+
+    assert [not fill.joinable() for fill in fills] == told
+
+
+def test_more_invalidations_than_are_remembered_end_what_is_older() -> None:
+    core = Core(BOUNDS, lambda: 0.0)
+    old = Fill(core.table("op"), "k", core.take(("k\0\0=a",), 0.0) or ())
+    core.invalidate("x")
+    kept = Fill(core.table("op"), "k", core.take(("k\0\0=a",), 0.0) or ())
+
+    for _ in range(64):
+        core.invalidate("x")
+
+    assert not old.joinable()
+    assert kept.joinable()
 
 
 def test_weighs_what_is_inside() -> None:

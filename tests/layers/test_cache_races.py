@@ -206,13 +206,13 @@ def _expect_stale() -> None:
 def test_without_the_fence_stale_answers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     keep = Core.keep
 
-    def unfenced(self: Core, fill: Fill, *told: Any) -> None:
+    def unfenced(self: Core, fill: Fill, *told: Any, age: float = 0.0) -> None:
         op = Get(fill.identity) if isinstance(fill.identity, str) else Scan()
         _, _, now, _ = told
-        marks = self.marks.take(op.tags(), now)
+        marks = self.take(op.tags(), now)
         if marks is not None:
             fill.marks = marks  # as if nothing had happened since it began
-            keep(self, fill, *told)
+            keep(self, fill, *told, age=age)
 
     monkeypatch.setattr(Core, "keep", unfenced)
     _expect_stale()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
+from lamina.layers.cache.eras import Eras, matcher
 from lamina.layers.cache.marks import Mark, Marks
 from lamina.layers.cache.shelf import Entry, Shelf
 from lamina.layers.cache.sizes import weigh
+from lamina.layers.cache.stats import Counts
 from lamina.values import Stamped
 
 if TYPE_CHECKING:
@@ -25,7 +27,11 @@ _SHARE: Final = 64
 @final
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long and how much a cache keeps; times in seconds."""
+    """How long and how much a cache keeps; times in seconds.
+
+    *stale_while_revalidate* and *stale_if_error* count from the end of *ttl*; *lag* is how long
+    after a write searches below may miss it.
+    """
 
     ttl: float
     max_entries: int
@@ -33,64 +39,49 @@ class Bounds:
     jitter: float
     doubt: float
     negative_ttl: float | None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class CacheStats:
-    """What a cache has done since its stack was built, and what it holds.
-
-    Attributes:
-        hits: Reads answered from the cache.
-        misses: Reads that asked below.
-        coalesced: Reads that waited for another's answer instead of asking.
-        stored: Answers put into the cache.
-        evicted: Answers that left it for want of room.
-        size: How many answers it holds.
-        bytes: How much memory they take, about.
-    """
-
-    hits: int
-    misses: int
-    coalesced: int
-    stored: int
-    evicted: int
-    size: int
-    bytes: int
-
-
-@final
-class Counts:
-    """What is counted while it happens."""
-
-    __slots__ = ("coalesced", "hits", "misses", "stored")
-
-    def __init__(self) -> None:
-        self.hits = self.misses = self.coalesced = self.stored = 0
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    idle: float | None = None
+    lag: float = 0.0
 
 
 class Fill:
-    """One answer being asked below, and the generations that it will be true under."""
+    """One answer being asked below since *began*, and the generations it will be true under.
 
-    __slots__ = ("identity", "marks", "table")
+    It may be kept until *clip* at most, in loop time; None for no such bound.
+    """
 
-    def __init__(self, table: Table, identity: Identity, marks: tuple[Mark, ...]) -> None:
+    __slots__ = ("began", "clip", "identity", "marks", "table")
+
+    def __init__(
+        self,
+        table: Table,
+        identity: Identity,
+        marks: tuple[Mark, ...],
+        *,
+        began: float = 0.0,
+        clip: float | None = None,
+    ) -> None:
         self.table = table
         self.identity = identity
         self.marks = marks
+        self.began = began
+        self.clip = clip
 
     def joinable(self) -> bool:
-        """Tell whether no write has ended since it began, so that newcomers may wait for it."""
-        return not any(mark.dead for mark in self.marks)
+        """Tell whether nothing made its answer wrong since it began, so that others may wait."""
+        return self.table.eras.hold(self)
 
 
 @final
 class Table:
     """The answers held, and the newest fill under way, of one operation type."""
 
-    __slots__ = ("entries", "fills")
+    __slots__ = ("counts", "entries", "eras", "fills")
 
-    def __init__(self) -> None:
+    def __init__(self, eras: Eras) -> None:
+        self.eras = eras
+        self.counts = Counts()
         self.entries: dict[Any, Entry] = {}
         self.fills: dict[Any, Fill] = {}
 
@@ -102,15 +93,24 @@ class Core:
     def __init__(self, bounds: Bounds, draw: Callable[[], float]) -> None:
         self.bounds = bounds
         self.marks = Marks()
+        self.eras = Eras()
         self.shelf = Shelf(bounds.max_entries, bounds.max_bytes)
-        self.counts = Counts()
+        self.failed = 0
+        self.tables: dict[Any, Table] = {}
         self._draw = draw
-        self._tables: dict[object, Table] = {}
         self._largest = bounds.max_bytes // _SHARE
 
     def table(self, op: object) -> Table:
         """Return the table of one operation type."""
-        return self._tables.setdefault(op, Table())
+        found = self.tables.get(op)
+        if found is None:
+            found = self.tables[op] = Table(self.eras)
+        return found
+
+    def take(self, tags: tuple[str, ...], now: float) -> tuple[Mark, ...] | None:
+        """Return the generations of *tags* and the era, None while one of the tags is in doubt."""
+        taken = self.marks.take(tags, now)
+        return None if taken is None else (*taken, self.eras.now)
 
     def begin(self, fill: Fill) -> None:
         """Note a fill as the newest of its key: an older one may not keep its answer."""
@@ -123,57 +123,92 @@ class Core:
         del fill.table.fills[fill.identity]
         return True
 
-    def keep(self, fill: Fill, answer: Any, until: float | None, now: float, wall: float) -> None:
+    def keep(
+        self,
+        fill: Fill,
+        answer: Any,
+        until: float | None,
+        now: float,
+        wall: float,
+        *,
+        age: float = 0.0,
+    ) -> None:
         """Hold the answer of a fill that was the newest, unless a write came in between.
 
-        *until* is the value's own expiry, in Unix seconds as *wall*; *now* is loop time.
+        *until* is the value's own expiry, in Unix seconds as *wall*; *now* is loop time; *age* is
+        how many seconds ago it was true for sure.
         """
-        match answer:
-            case None | Stamped(value=None):
-                ttl = self.bounds.negative_ttl
-            case _:
-                ttl = self.bounds.ttl
-        if not fill.joinable() or ttl is None or (until is not None and until <= wall):
+        bounds = self.bounds
+        absent = answer is None or (isinstance(answer, Stamped) and answer.value is None)
+        ttl = bounds.negative_ttl if absent else bounds.ttl
+        if ttl is None or (until is not None and until <= wall) or not fill.joinable():
             return
         size = OVERHEAD + weigh(answer) + weigh(fill.identity)
-        if size - OVERHEAD > self._largest or size > self.bounds.max_bytes:
+        if size - OVERHEAD > self._largest or size > bounds.max_bytes:
             return
-        lifetime = min(ttl, self.bounds.ttl) * (1 - self.bounds.jitter * self._draw())
+        cap = now - age + min(ttl, bounds.ttl) * (1 - bounds.jitter * self._draw())
+        spare = 0.0 if absent else max(bounds.stale_while_revalidate, bounds.stale_if_error)
+        if fill.clip is not None and fill.clip < cap + spare:
+            cap = min(cap, fill.clip)
+            spare = fill.clip - cap
+        if cap + spare <= now:
+            return
         entry = Entry(
             fill.table.entries,
             fill.identity,
             answer,
             marks=fill.marks,
-            expires=now + lifetime,
+            expires=cap if bounds.idle is None else min(cap, now + bounds.idle),
             until=until,
             size=size,
+            cap=cap,
+            ends=cap + spare,
+            stored=min(fill.began, now - age),
         )
         self.shelf.put(entry)
-        self.counts.stored += 1
+        fill.table.counts.stored += 1
+
+    def is_true(self, entry: Entry, wall: float) -> bool:
+        """Tell whether no write, invalidation or expiry of the value's own has ended *entry*."""
+        return (entry.until is None or wall < entry.until) and self.eras.hold(entry)
+
+    def is_stale(self, entry: Entry, now: float) -> bool:
+        """Tell whether a true *entry* is past its time, and may be given while it is asked anew."""
+        past = self.bounds.stale_while_revalidate
+        return entry.cap <= now < entry.ends and now < entry.cap + past
+
+    def is_spare(self, entry: Entry, now: float) -> bool:
+        """Tell whether a true *entry* may be given in place of a failure."""
+        return now < entry.ends and now < entry.cap + self.bounds.stale_if_error
 
     def wrote(self, tags: Iterable[str], now: float, *, sure: bool) -> None:
         """Make wrong what a write changed; unless *sure* that it is over, keep none for a while."""
+        bounds, tags = self.bounds, tuple(tags)
         self.marks.end(tags)
-        if not sure and self.bounds.doubt:
-            self.marks.doubt(tags, now, now + self.bounds.doubt)
+        doubt = 0.0 if sure else bounds.doubt
+        if doubt:
+            self.marks.doubt(tags, now, now + doubt)
+        if bounds.lag:
+            self.marks.lag(tags, now, now + doubt + bounds.lag)
 
-    def invalidate(self, pattern: str | None) -> int:
-        """Drop what matches and fence the fills under way; return how many were dropped."""
-        self.marks.end_matching(pattern)
-        gone = [entry for entry in list(self.shelf) if entry.outdated()]
-        for entry in gone:
-            self.shelf.drop(entry)
-        return len(gone)
+    def invalidate(
+        self,
+        pattern: str | None = None,
+        *,
+        key: str | None = None,
+        tag: str | None = None,
+        scope: str | None = None,
+    ) -> None:
+        """Make wrong what is meant, at once, and fence the fills under way."""
+        if tag is None:
+            self.eras.end(matcher(pattern, key, scope))
+        else:
+            self.marks.end((tag,))
 
-    def stats(self) -> CacheStats:
-        """Return what was counted so far."""
-        counts, shelf = self.counts, self.shelf
-        return CacheStats(
-            hits=counts.hits,
-            misses=counts.misses,
-            coalesced=counts.coalesced,
-            stored=counts.stored,
-            evicted=shelf.evicted,
-            size=len(shelf),
-            bytes=int(shelf.currsize),
-        )
+    def drop_if_wrong(self, entry: Entry, now: float, wall: float) -> bool:
+        """Let go of an answer that is of no use any more; tell whether it would be in time."""
+        due = now < entry.ends and (entry.until is None or wall < entry.until)
+        if entry.entries.get(entry.identity) is not entry or (due and self.eras.hold(entry)):
+            return False
+        self.shelf.drop(entry)
+        return due

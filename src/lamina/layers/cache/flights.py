@@ -33,8 +33,16 @@ class Flight(Fill):
 
     __slots__ = ("answer", "call", "ended", "error", "waiters")
 
-    def __init__(self, table: Table, identity: Identity, marks: tuple[Mark, ...]) -> None:
-        super().__init__(table, identity, marks)
+    def __init__(
+        self,
+        table: Table,
+        identity: Identity,
+        marks: tuple[Mark, ...],
+        *,
+        began: float = 0.0,
+        clip: float | None = None,
+    ) -> None:
+        super().__init__(table, identity, marks, began=began, clip=clip)
         self.waiters: dict[asyncio.Future[Told], None] = {}
         self.ended = False
         self.answer: Any = None
@@ -50,6 +58,10 @@ class Flight(Fill):
         """Give each who waits a copy of the leader's error."""
         self.error = error
         self._end(call)
+
+    def left(self) -> bool:
+        """Tell whether it ended without an answer or an error: whoever still wants one must ask."""
+        return self.ended and self.call is None
 
     def hand_over(self, core: Core) -> None:
         """Let the first who still waits ask instead; end if nobody does."""
@@ -73,6 +85,8 @@ class Flight(Fill):
         Raises:
             DeadlineExceeded: The caller's own deadline came first.
         """
+        if self.ended:
+            return self.left()
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Told] = loop.create_future()
         context, timer, told = current.get(), None, None

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
-from lamina.errors import DeadlineExceeded
-from lamina.layers.cache.flights import Asking, Flight
-from lamina.layers.cache.reads import expiry, settle
-from lamina.values import Done, Stamped
+from lamina.errors import Corrupt, DeadlineExceeded, StorageError
+from lamina.layers.cache.fills import expiry
+from lamina.layers.cache.flights import Asking, Flight, own_copy
+from lamina.values import Done, Failed, Stamped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.context import Call
-    from lamina.layers.cache.core import Core, Table
+    from lamina.layers.cache.core import Table
+    from lamina.layers.cache.fills import Fills
+    from lamina.layers.cache.second import Second
     from lamina.operation import Batch, Handler, Operation
-    from lamina.runtime import Runtime
     from lamina.values import Outcome
+
+Told: TypeAlias = "dict[Any, Outcome[Any]]"
+Asked: TypeAlias = "dict[Any, Operation[Any]]"
 
 
 @final
@@ -27,73 +33,136 @@ class ManyReader:
 
     def __init__(
         self,
-        core: Core,
+        fills: Fills,
         table: Table,
         inner: Handler[Any, Any],
         stamped: tuple[type[Batch[Any]], Handler[Any, Any]] | None,
-        runtime: Runtime,
+        second: Second | None = None,
         *,
         keep: bool,
     ) -> None:
-        self._core = core
+        self._fills = fills
         self._table = table
         self._inner = inner
         self._stamped = stamped
-        self._runtime = runtime
+        self._second = second
         self._keep = keep or stamped is not None
 
     async def answer(self, op: Any) -> tuple[Outcome[Any], ...]:
         """Give the outcomes in the order asked; one key twice is asked below once."""
         singles: tuple[Any, ...] = op.singles()
         names = [one.identity() for one in singles]
-        told: dict[Any, Outcome[Any]] = {} if op.fresh else self._held(names)
-        missing = {name: one for name, one in zip(names, singles, strict=True) if name not in told}
-        self._core.counts.hits += len(told)
-        self._core.counts.misses += len(missing)
+        asked = dict(zip(names, singles, strict=True))
+        told: Told = {} if op.fresh else self._held(op, asked)
+        missing = {name: one for name, one in asked.items() if name not in told}
         if missing:
-            told |= await self._ask(op, missing, whole=len(missing) == len(singles))
+            told |= await self._missing(op, missing, whole=len(missing) == len(singles))
         return tuple(told[name] for name in names)
 
-    def _held(self, names: list[Any]) -> dict[Any, Outcome[Any]]:
-        now, wall = self._runtime.now(), self._runtime.wall()
-        held: dict[Any, Outcome[Any]] = {}
-        for name in names:
-            entry = self._table.entries.get(name)
-            if entry is None or now >= entry.expires or entry.outdated():
+    def _held(self, op: Any, asked: Asked) -> Told:
+        """Return what is held; what is stale of it is asked anew, in one batch behind."""
+        fills, entries = self._fills, self._table.entries
+        now, wall, idle = fills.runtime.now(), fills.runtime.wall(), fills.core.bounds.idle
+        held: Told = {}
+        stale: Asked = {}
+        for name, one in asked.items():
+            entry = entries.get(name)
+            if entry is None:
                 continue
-            if entry.until is None or wall < entry.until:
+            if now < entry.expires and fills.core.is_true(entry, wall):
                 entry.used = True
+                self._table.counts.hits += 1
+                if idle is not None:
+                    entry.expires = min(now + idle, entry.cap)
                 held[name] = Done(entry.value)
+            elif fills.stale(self._table, name, one) is not None:
+                held[name] = Done(entry.value)
+                stale[name] = one
+        if stale:
+            self._refresh(op, stale)
         return held
 
+    def _refresh(self, op: Any, stale: Asked) -> None:
+        fills, table = self._fills, self._table
+        alone = {n: one for n, one in stale.items() if fills.joinable(table, n) is None}
+        if alone and fills.refreshes():
+            begun = {name: fills.begin(table, name, one) for name, one in alone.items()}
+            flights = [flight for flight in begun.values() if flight is not None]
+            work = self._ask(op, alone, begun, whole=False)
+            fills.spawn(work, f"refresh {type(op).__name__}", flights)
+
+    async def _missing(self, op: Any, missing: Asked, *, whole: bool) -> Told:
+        """Ask for what nobody asks for yet, and wait for the rest."""
+        fills, table = self._fills, self._table
+        followed: dict[Any, Flight] = {}
+        if not op.fresh:
+            for name in missing:
+                found = fills.joinable(table, name)
+                if found is not None:
+                    followed[name] = found
+        own = {name: one for name, one in missing.items() if name not in followed}
+        told: Told = {}
+        if own:
+            begun = {name: fills.begin(table, name, one) for name, one in own.items()}
+            told = await self._ask_or_spare(op, own, begun, whole=whole and not followed)
+        for name, flight in followed.items():
+            told[name] = await self._follow(op, name, missing[name], flight)
+        return told
+
+    async def _follow(
+        self, op: Any, name: Any, one: Operation[Any], flight: Flight
+    ) -> Outcome[Any]:
+        fills, table = self._fills, self._table
+        table.counts.coalesced += 1
+        if await flight.follow(fills.core, fills.runtime):
+            begun = fills.begin(table, name, one) if flight.left() else flight
+            return (await self._ask_or_spare(op, {name: one}, {name: begun}, whole=False))[name]
+        try:
+            return Done(flight.result())
+        except StorageError as error:
+            return self._spared(name, one, Failed(error))
+
+    async def _ask_or_spare(
+        self, op: Any, asked: Asked, flights: dict[Any, Flight | None], *, whole: bool
+    ) -> Told:
+        """Ask; where that fails give old answers, if there are any."""
+        try:
+            told = await self._ask(op, asked, flights, whole=whole)
+        except StorageError as error:
+            told = {name: Failed(own_failure(error)) for name in asked}
+            spared = {name: self._spared(name, asked[name], told[name]) for name in asked}
+            if not any(isinstance(outcome, Done) for outcome in spared.values()):
+                raise
+            return spared
+        return {name: self._spared(name, asked[name], outcome) for name, outcome in told.items()}
+
+    def _spared(self, name: Any, one: Operation[Any], told: Outcome[Any]) -> Outcome[Any]:
+        if isinstance(told, Done):
+            return told
+        entry = self._fills.spare(self._table, name, one, told.error)
+        return told if entry is None else Done(entry.value)
+
     async def _ask(
-        self, op: Any, missing: dict[Any, Operation[Any]], *, whole: bool
-    ) -> dict[Any, Outcome[Any]]:
-        flights = {name: self._begin(name, one) for name, one in missing.items()}
+        self, op: Any, asked: Asked, flights: dict[Any, Flight | None], *, whole: bool
+    ) -> Told:
+        fills = self._fills
+        self._table.counts.misses += len(asked)
         with Asking() as call:
             try:
-                outcomes = await self._send(op, tuple(missing.values()), whole=whole)
-                pairs = zip(missing, outcomes, strict=True)
+                outcomes = await self._send(op, tuple(asked.values()), whole=whole)
+                pairs = _paired(asked, outcomes)
                 return {name: self._land(flights[name], told, call) for name, told in pairs}
             except DeadlineExceeded:  # the leader's own, the followers may have longer
                 raise
             except Exception as error:
                 for flight in filter(None, flights.values()):
-                    self._core.end(flight)
+                    fills.core.end(flight)
                     flight.fail(error, call)
                 raise
             finally:
                 for flight in filter(None, flights.values()):
                     if not flight.ended:
-                        flight.hand_over(self._core)
-
-    def _begin(self, name: Any, one: Operation[Any]) -> Flight | None:
-        marks = self._core.marks.take(one.tags(), self._runtime.now())
-        if marks is None:
-            return None
-        flight = Flight(self._table, name, marks)
-        self._core.begin(flight)
-        return flight
+                        flight.hand_over(fills.core)
 
     async def _send(
         self, op: Any, singles: tuple[Operation[Any], ...], *, whole: bool
@@ -109,7 +178,7 @@ class ManyReader:
         """Give one outcome to those who wait for it, and keep it if it may be kept."""
         if not isinstance(told, Done):
             if flight is not None and not isinstance(told.error, DeadlineExceeded):
-                self._core.end(flight)
+                self._fills.core.end(flight)
                 flight.fail(told.error, call)
             return told
         value, until = told.value, expiry(told.value)
@@ -117,6 +186,19 @@ class ManyReader:
             value = cast("Stamped[Any]", value).value
         if flight is not None:
             keep = self._keep and call.is_fresh()
-            settle(self._core, flight, self._runtime, value, until, keep=keep)
+            self._fills.settle(flight, value, until, 0.0, keep=keep)
             flight.land(value, call)
         return told if self._stamped is None else Done(value)
+
+
+def own_failure(error: StorageError) -> StorageError:
+    """Return a copy of *error* for one item."""
+    made = own_copy(error)
+    return made if isinstance(made, StorageError) else error
+
+
+def _paired(asked: Asked, outcomes: Sequence[Outcome[Any]]) -> list[tuple[Any, Outcome[Any]]]:
+    if len(outcomes) != len(asked):
+        msg = f"{len(outcomes)} answers to a batch of {len(asked)}"
+        raise Corrupt(msg)
+    return list(zip(asked, outcomes, strict=True))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from fnmatch import translate
 from typing import TYPE_CHECKING, final
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 
-@final
 class Mark:
-    """One generation of one tag; whoever holds it sees at once that it has ended."""
+    """One generation of one *tag*; whoever holds it sees at once that it has ended."""
 
-    __slots__ = ("__weakref__", "dead")
+    __slots__ = ("__weakref__", "dead", "tag")
 
-    def __init__(self) -> None:
+    def __init__(self, tag: str = "") -> None:
+        self.tag = tag
         self.dead = False
 
 
@@ -32,17 +30,18 @@ class Marks:
 
     def __init__(self) -> None:
         self._live: WeakValueDictionary[str, Mark] = WeakValueDictionary()
-        self._doubts: OrderedDict[str, float] = OrderedDict()  # the first to end first
+        self._doubts = Times()
+        self._lags = Times()
 
     def take(self, tags: Iterable[str], now: float) -> tuple[Mark, ...] | None:
         """Return the generations of *tags*, None while one of them is in doubt."""
         taken: list[Mark] = []
         for tag in tags:
-            if self._doubts and self._doubts.get(tag, now) > now:
+            if self._doubts.until(tag, now) > now:
                 return None
             mark = self._live.get(tag)
             if mark is None:
-                mark = self._live[tag] = Mark()
+                mark = self._live[tag] = Mark(tag)
             taken.append(mark)
         return tuple(taken)
 
@@ -54,32 +53,45 @@ class Marks:
                 mark.dead = True
 
     def doubt(self, tags: Iterable[str], now: float, until: float) -> None:
-        """Give no generation of *tags* before *until*; forget doubts that have ended."""
-        doubts = self._doubts
-        for tag in tags:
-            doubts[tag] = until
-            doubts.move_to_end(tag)
-        while doubts and doubts[next(iter(doubts))] <= now:
-            doubts.popitem(last=False)
+        """Give no generation of *tags* before *until*."""
+        self._doubts.note(tags, now, until)
 
-    def end_matching(self, pattern: str | None) -> None:
-        """End the generations of keys that match the glob *pattern*, and of all collections."""
-        matches = _matcher(pattern)
-        self.end([tag for tag in list(self._live) if matches(tag)])
+    def is_doubtful(self, tags: Iterable[str], now: float) -> bool:
+        """Tell whether a write that may still arrive touches one of *tags*."""
+        return any(self._doubts.until(tag, now) > now for tag in tags)
+
+    def lag(self, tags: Iterable[str], now: float, until: float) -> None:
+        """Note that searches of *tags* may miss a write before *until*."""
+        self._lags.note(tags, now, until)
+
+    def lags_until(self, tags: Iterable[str], now: float) -> float | None:
+        """Return until when a search of *tags* may miss a write, None if it misses none."""
+        latest = max((self._lags.until(tag, now) for tag in tags), default=now)
+        return latest if latest > now else None
 
     def __len__(self) -> int:
-        return len(self._live) + len(self._doubts)
+        return len(self._live) + len(self._doubts) + len(self._lags)
 
 
-def _matcher(pattern: str | None) -> Callable[[str], bool]:
-    if pattern is None:
-        return lambda _: True
-    found = re.compile(translate(pattern)).match
+@final
+class Times:
+    """Until when something holds of each tag; what is over is forgotten with the next note."""
 
-    def matches(tag: str) -> bool:
-        name = tag.split("\0", 2)[-1]  # domain, scope, name: see Operation.tag
-        if not name.startswith("="):
-            return True  # a listing or a search may show any key
-        return found(name[1:].rpartition("\0")[2]) is not None  # after its namespace
+    def __init__(self) -> None:
+        self._until: OrderedDict[str, float] = OrderedDict()  # the first noted first
 
-    return matches
+    def until(self, tag: str, now: float) -> float:
+        """Return until when it holds of *tag*; *now* if it does not."""
+        return self._until.get(tag, now) if self._until else now
+
+    def note(self, tags: Iterable[str], now: float, until: float) -> None:
+        """Let it hold of *tags* until then, or longer if it did; forget what is over."""
+        noted = self._until
+        for tag in tags:
+            noted[tag] = max(noted.get(tag, until), until)
+            noted.move_to_end(tag)
+        while noted and noted[next(iter(noted))] <= now:
+            noted.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._until)

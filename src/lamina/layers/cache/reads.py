@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, final
 
-from lamina.errors import DeadlineExceeded
+from lamina.errors import DeadlineExceeded, StorageError
+from lamina.layers.cache.fills import expiry
 from lamina.layers.cache.flights import Asking, Flight
-from lamina.values import Stamped
 
 if TYPE_CHECKING:
-    from lamina.layers.cache.core import Core, Table
+    from lamina.layers.cache.core import Table
+    from lamina.layers.cache.fills import Fills
+    from lamina.layers.cache.second import Second
     from lamina.operation import Handler
-    from lamina.runtime import Runtime
+    from lamina.values import Stamped
 
 
 @final
@@ -20,22 +22,24 @@ class Reader:
 
     def __init__(
         self,
-        core: Core,
+        fills: Fills,
         table: Table,
         inner: Handler[Any, Any],
-        stamped: Handler[Any, Any] | None,
-        runtime: Runtime,
+        stamped: Handler[Any, Any] | None = None,
+        second: Second | None = None,
     ) -> None:
-        self._core = core
+        self._fills = fills
         self._table = table
         self._inner = inner
         self._stamped = stamped
-        self._runtime = runtime
+        self._second = second
 
     def handler(self) -> Handler[Any, Any]:
         """Return the handler; its hit path is spelled out, for it is what a cache is for."""
-        find, counts = self._table.entries.get, self._core.counts
-        runtime, miss = self._runtime, self._miss
+        if self._fills.core.bounds.idle is not None:
+            return self._sliding(self._fills.core.bounds.idle)
+        find, counts = self._table.entries.get, self._table.counts
+        runtime, miss = self._fills.runtime, self._miss
 
         async def read(op: Any) -> Any:
             entry = find(op.identity())
@@ -56,56 +60,100 @@ class Reader:
 
         return read
 
+    def _sliding(self, idle: float) -> Handler[Any, Any]:
+        """Return the handler whose hits let an answer stay *idle* seconds more."""
+        find, miss = self._table.entries.get, self._miss
+
+        async def read(op: Any) -> Any:
+            entry = None if op.fresh else find(op.identity())
+            if entry is not None:
+                now = self._fills.runtime.now()
+                if now < entry.expires and self._hits(entry):
+                    entry.expires = min(now + idle, entry.cap)
+                    return entry.value
+            return await miss(op)
+
+        return read
+
+    def _hits(self, entry: Any) -> bool:
+        if not self._fills.core.is_true(entry, self._fills.runtime.wall()):
+            return False
+        entry.used = True
+        self._table.counts.hits += 1
+        return True
+
     async def _miss(self, op: Any) -> Any:
-        core, identity = self._core, op.identity()
-        found = self._table.fills.get(identity)
-        if isinstance(found, Flight) and not op.fresh and found.joinable():
-            core.counts.coalesced += 1
-            if await found.follow(core, self._runtime):
+        fills, table, identity = self._fills, self._table, op.identity()
+        entry = None if op.fresh else table.entries.get(identity)
+        if entry is not None:
+            if fills.runtime.now() < entry.expires and self._hits(entry):
+                return entry.value  # only the era had ended, and without meaning it
+            if fills.stale(table, identity, op) is not None:
+                self._refresh(op, identity)
+                return entry.value
+        try:
+            return await self._share(op, identity)
+        except StorageError as error:
+            spare = fills.spare(table, identity, op, error)
+            if spare is None:
+                raise
+            return spare.value
+
+    async def _share(self, op: Any, identity: Any) -> Any:
+        """Ask below, or wait for who asks already."""
+        fills, counts = self._fills, self._table.counts
+        found = None if op.fresh else fills.joinable(self._table, identity)
+        if found is not None:
+            counts.coalesced += 1
+            if await found.follow(fills.core, fills.runtime):
                 return await self._lead(found, op)
             return found.result()
-        marks = core.marks.take(op.tags(), self._runtime.now())
-        if marks is None:  # in doubt: what is below may change any moment, so nothing is shared
-            core.counts.misses += 1
+        flight = fills.begin(self._table, identity, op)
+        if flight is None:  # in doubt: what is below may change any moment, so nothing is shared
+            counts.misses += 1
             return await self._inner(op)
-        flight = Flight(self._table, identity, marks)
-        core.begin(flight)
         return await self._lead(flight, op)
 
+    def _refresh(self, op: Any, identity: Any) -> None:
+        fills = self._fills
+        if fills.joinable(self._table, identity) is None and fills.refreshes():
+            flight = fills.begin(self._table, identity, op)
+            if flight is not None:
+                name = f"refresh {type(op).__name__}"
+                fills.spawn(self._lead(flight, op), name, (flight,))
+
     async def _lead(self, flight: Flight, op: Any) -> Any:
-        self._core.counts.misses += 1
+        fills = self._fills
+        self._table.counts.misses += 1
         with Asking() as call:
             try:
-                answer, until = await self._ask(op)
-                settle(self._core, flight, self._runtime, answer, until, keep=call.is_fresh())
+                answer, until, age = await self._ask(op, flight, call.is_fresh)
+                fills.settle(flight, answer, until, age, keep=call.is_fresh())
                 flight.land(answer, call)
                 return answer
             except DeadlineExceeded:  # the leader's own, the followers may have longer
                 raise
             except Exception as error:
-                self._core.end(flight)
+                fills.core.end(flight)
                 flight.fail(error, call)
                 raise
             finally:
                 if not flight.ended:
-                    flight.hand_over(self._core)
+                    flight.hand_over(fills.core)
 
-    async def _ask(self, op: Any) -> tuple[Any, float | None]:
+    async def _ask(self, op: Any, flight: Flight, is_fresh: Any) -> tuple[Any, float | None, float]:
+        """Return the answer, when it expires (Unix seconds), and how old it is (seconds)."""
+        if self._second is None:
+            return (*await self._below(op), 0.0)
+
+        def keep() -> bool:
+            return bool(is_fresh()) and flight.joinable()
+
+        return await self._second.ask(op, self._below, keep, flight.clip)
+
+    async def _below(self, op: Any) -> tuple[Any, float | None]:
         if self._stamped is not None:
             told = cast("Stamped[Any]", await self._stamped(op.stamped()))
             return told.value, told.expires_at
         answer = await self._inner(op)
         return answer, expiry(answer)
-
-
-def expiry(answer: Any) -> float | None:
-    """Return when an answer says that it expires, in Unix seconds."""
-    return answer.expires_at if isinstance(answer, Stamped) else None
-
-
-def settle(
-    core: Core, flight: Flight, runtime: Runtime, answer: Any, until: float | None, *, keep: bool
-) -> None:
-    """End a flight that has its answer, and *keep* that if no newer one began meanwhile."""
-    if core.end(flight) and keep:
-        core.keep(flight, answer, until, runtime.now(), runtime.wall())

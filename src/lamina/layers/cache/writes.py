@@ -9,6 +9,7 @@ from lamina.values import Failed
 
 if TYPE_CHECKING:
     from lamina.layers.cache.core import Core
+    from lamina.layers.cache.second import Second
     from lamina.operation import Handler
     from lamina.runtime import Runtime
 
@@ -30,6 +31,29 @@ def writer(
             raise
         finally:
             core.wrote(tags, runtime.now(), sure=sure)
+
+    return write
+
+
+def tiered(inner: Handler[Any, Any], second: Second, *, batch: bool) -> Handler[Any, Any]:
+    """Return *inner* with what a write changes forgotten in the second tier too."""
+
+    async def write(op: Any) -> Any:
+        tags: tuple[str, ...] = op.tags()
+        await second.before(tags)
+        sure: bool | None = None
+        try:
+            answer = await inner(op)
+            sure = not batch or not any(map(_unclear, answer))
+            return answer
+        except StorageError as error:
+            sure = is_over(error)
+            raise
+        finally:
+            if sure is None:  # cancelled: nobody waits any more
+                second.owe(tags=tags)
+            else:
+                await second.after(tags, sure=sure)
 
     return write
 
