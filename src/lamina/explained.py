@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, final
 
 from lamina.fields import shown
 from lamina.operation import Batch, Operation
@@ -114,8 +114,11 @@ def explain(
     each: tuple[tuple[str, Held], ...] = ()
     held: Held | None = None
     if cache is not None:
-        each = tuple((_key(one), _held(cache, one)) for one in _singles(op))
-        held = _all(each) if isinstance(op, Batch) else _held(cache, op)
+        if issubclass(type(op), Batch):
+            each = tuple((_key(one), _held(cache, one)) for one in _singles(op))
+            held = _all(each)
+        else:
+            held = _held(cache, op)
     slots = tuple(layer.slot for layer in layers)
     answered = held is not None and held.cached and not getattr(op, "fresh", False)
     return Explained(
@@ -152,8 +155,9 @@ def _key(op: Operation[Any]) -> str:
     return repr(op) if type(op).content_fields else shown(_Shown(op.identity()))
 
 
-def _singles(op: Any) -> tuple[Operation[Any], ...]:
-    return cast("tuple[Operation[Any], ...]", op.singles()) if isinstance(op, Batch) else ()
+def _singles(batch: Any) -> tuple[Operation[Any], ...]:
+    found: tuple[Operation[Any], ...] = batch.singles()
+    return found
 
 
 class _Shown:
