@@ -1,0 +1,76 @@
+"""What a cache can be told to forget, and what it tells of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from lamina.layers.cache.binding import explained, stats_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lamina.layers.cache.ceiling import Ceiling
+    from lamina.layers.cache.core import Core
+    from lamina.layers.cache.fills import Fills
+    from lamina.layers.cache.stats import CacheStats
+    from lamina.operation import Operation
+
+_SLICE: Final = 1000
+"""Answers looked at before the loop has a turn."""
+
+
+class Controls:
+    """The controls that everything with a cache of its own has."""
+
+    _core: Core
+    _fills: Fills
+    _ceiling: Ceiling | None = None
+
+    def invalidate(
+        self,
+        pattern: str | None = None,
+        *,
+        key: str | None = None,
+        tag: str | None = None,
+        scope: str | None = None,
+    ) -> None:
+        """Forget, at once and in O(1), what is meant: everything, if nothing is named.
+
+        Either a *tag* (see ``Operation.tags``), or the keys that match a glob *pattern* or are
+        *key*, and that belong to the tenant *scope* if one is named. Searches and listings may
+        show any key, so all of them are forgotten. Reads under way are not kept, and nobody who
+        comes later is given their answers.
+        """
+        self._core.invalidate(pattern, key=key, tag=tag, scope=scope)
+
+    async def sweep(self) -> int:
+        """Let go of answers that no longer hold, giving the loop turns; return how many were due.
+
+        They are never given in any case: it frees their memory at once, and counts.
+        """
+        core, runtime, dropped = self._core, self._fills.runtime, 0
+        for place, entry in enumerate(list(core.shelf), 1):
+            dropped += core.drop_if_wrong(entry, runtime.now(), runtime.wall())
+            if place % _SLICE == 0:
+                await asyncio.sleep(0)
+        return dropped
+
+    def stats(self) -> CacheStats:
+        """Return what it has done so far and what it holds."""
+        return stats_of(self._core)
+
+    def peek(self, op: Operation[Any]) -> Mapping[str, object]:
+        """Tell whether the answer to *op* is held, how old it is, and how long it will be."""
+        return explained(self._fills, op)
+
+    def join(self, ceiling: Ceiling) -> None:
+        """Hold no more, together with the other caches that joined it, than *ceiling* allows."""
+        self._ceiling = ceiling
+        ceiling.join(self._core.shelf)
+
+    def leave(self) -> None:
+        """Count under no ceiling any more."""
+        if self._ceiling is not None:
+            self._ceiling.leave(self._core.shelf)
+            self._ceiling = None
