@@ -12,7 +12,7 @@ from lamina.context import Call, current, ends
 from lamina.errors import BackendError, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable
     from types import TracebackType
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ def own_copy(error: Exception) -> Exception:
     return made
 
 
-async def in_time(work: Coroutine[Any, Any, T], layer: str) -> T:
+async def in_time(work: Awaitable[T], layer: str) -> T:
     """Await what is not bounded by itself, until the caller's deadline.
 
     Raises:

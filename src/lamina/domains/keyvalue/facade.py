@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from lamina.backend import Backend
@@ -12,6 +12,7 @@ from lamina.values import Json, Outcome, check_mapping, each_of
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
+from lamina.domains.keyvalue.makes import Makes
 from lamina.domains.keyvalue.operations import (
     Append,
     CompareAndSet,
@@ -19,6 +20,7 @@ from lamina.domains.keyvalue.operations import (
     Expire,
     Get,
     GetMany,
+    GetStampedMany,
     Increment,
     Scan,
     Set,
@@ -39,6 +41,7 @@ class KeyValue(Facade):
         self._scan = bound.handler(Scan)
         self._get_many = bound.handler(GetMany)
         self._set_many = bound.handler(SetMany)
+        self._makes = Makes(bound)
 
     def get(self, key: str, /, *, fresh: bool = False) -> Coroutine[Any, Any, bytes | None]:
         """Return the value; *fresh* skips the cache and refills it."""
@@ -56,7 +59,32 @@ class KeyValue(Facade):
 
     def delete(self, key: str, /) -> Coroutine[Any, Any, bool]:
         """Delete the key; tell whether it was there."""
-        return self._delete(Delete(key, scope=self._scope))
+        op = Delete(key, scope=self._scope)
+        return self._makes.delete(op) if self._makes.once else self._delete(op)
+
+    def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], Awaitable[bytes]],
+        /,
+        *,
+        ttl: float | None = None,
+        fresh: bool = False,
+    ) -> Coroutine[Any, Any, bytes]:
+        """Return the value; if there is none, the one that *factory* makes, stored for *ttl*.
+
+        All who ask this store meanwhile wait for one *factory*; if its caller is cancelled or out
+        of time, the next one's is called. It is stored only where there still is no value: one
+        written meanwhile stays, with its time to live, and is what is returned. What is deleted
+        through this store meanwhile stays deleted. *fresh* skips the cache.
+
+        Raises:
+            Invalid: *factory* is no async function, or made no bytes.
+            DeadlineExceeded: The caller's deadline came first.
+            StorageError: It cannot be read, which never counts as absent; or it was made and could
+                not be stored.
+        """
+        return self._makes.get_or_set(Get(key, fresh, scope=self._scope), factory, ttl)
 
     async def search(self, query: str, /, *, limit: int = 100) -> tuple[str, ...]:
         """Return one page of the keys that begin with *query*."""
@@ -170,7 +198,7 @@ class KeyValue(Facade):
 class KeyValueBackend(Backend[KeyValue]):
     """A backend of the key-value domain."""
 
-    batches = (GetMany, SetMany)
+    batches = (GetMany, GetStampedMany, SetMany)
 
     def facade(self, bound: Bound) -> KeyValue:
         return KeyValue(bound)

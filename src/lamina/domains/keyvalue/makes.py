@@ -1,0 +1,113 @@
+"""Values that their first reader makes, once for all who ask meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from lamina.domains.keyvalue.operations import CompareAndSet, Delete, Get
+from lamina.errors import Conflict, Invalid, StorageError
+from lamina.once import Once, in_time
+from lamina.values import check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lamina.bound import Bound, Sends
+    from lamina.once import Making
+
+_TRIES: Final = 3
+"""How often a value is stored that is always found there already and then gone again."""
+
+
+@final
+class Makes:
+    """What ``KeyValue.get_or_set`` is making now, by tenant and key."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        self._get = bound.handler(Get)
+        self._delete = bound.handler(Delete)
+        self.once: Once[bytes] = Once("keyvalue")
+
+    async def get_or_set(
+        self, op: Get, factory: Callable[[], Awaitable[bytes]], ttl: float | None
+    ) -> bytes:
+        """Return the value there, or the one that is made and stored now."""
+        if ttl is not None:
+            check_positive(ttl, what="ttl")
+        _check_callable(factory)
+        seen = self.once.ended
+        found = await self._get(op)
+        if found is not None:
+            return found
+
+        async def make(making: Making[bytes]) -> bytes:
+            return await self._make(op, factory, ttl, making, sure=seen == self.once.ended)
+
+        try:
+            made, _ = await self.once.make((op.scope, op.key), make)
+        except StorageError as error:
+            if error.brief is None:
+                error.brief, error.backend = op.brief(), self._bound.backend
+            raise
+        return made
+
+    async def delete(self, op: Delete) -> bool:
+        """Delete what is there, and let none store later what it began to make before."""
+        self.once.outdate((op.scope, op.key))
+        try:
+            return await self._delete(op)
+        finally:
+            self.once.outdate((op.scope, op.key))
+
+    async def _make(
+        self,
+        op: Get,
+        factory: Callable[[], Awaitable[bytes]],
+        ttl: float | None,
+        making: Making[bytes],
+        *,
+        sure: bool,
+    ) -> bytes:
+        """Make and store one value; closing waits for it. *sure* tells that it is absent still."""
+        key, scope = op.key, op.scope
+        with self._bound.holding() as send:
+            found = None if sure else await send(Get(key, fresh=True, scope=scope))
+            if found is not None:
+                return found
+            if CompareAndSet not in self._bound.capabilities:
+                await send(CompareAndSet(key, None, b"", ttl, scope=scope))  # says why it cannot
+            made = await in_time(_awaitable(factory()), "keyvalue")
+            store = CompareAndSet(key, None, made, ttl, scope=scope)
+            return made if making.outdated else await _stored(store, send)
+
+
+async def _stored(store: CompareAndSet, send: Sends) -> bytes:
+    """Store a value where there is none; return it, or the one that is there."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            await send(store)
+        except Conflict:
+            found = await send(Get(store.key, fresh=True, scope=store.scope))
+            if found is not None:
+                return found
+            if tries == _TRIES:
+                raise
+        else:
+            return store.value
+
+
+def _check_callable(factory: object) -> None:
+    if not callable(factory):
+        msg = f"factory must be an async function, got {type(factory).__name__}"
+        raise Invalid(msg)
+
+
+def _awaitable(given: Any) -> Awaitable[bytes]:
+    if not hasattr(given, "__await__"):
+        msg = f"factory must be an async function; it gave {type(given).__name__}"
+        raise Invalid(msg)
+    awaitable: Awaitable[bytes] = given
+    return awaitable
