@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    cache,
     layers,
     peers,
     search,
@@ -24,6 +25,7 @@ from benchmarks.report import Progress, Report
 SECTIONS = {
     "layers": layers,
     "peers": peers,
+    "cache": cache,
     "storms": storms,
     "startup": startup,
     "search": search,

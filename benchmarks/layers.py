@@ -149,9 +149,8 @@ async def _healthy(report: Report, progress: Progress, *, quick: bool) -> None:
     timed = await side_by_side(subjects, progress=progress, rounds=8 if quick else 200)
     bare = timed["none"]
     section = "layers, memory"
-    cached = {"Cache": 1.5, "Metrics + Cache": 2.0}
     for name, each in timed.items():
-        report.add(section, name, each.quiet, "us", target=cached.get(name))
+        report.add(section, name, each.quiet, "us")
     over = timed["Metrics + Log + Retry + Breaker + Timeout"].over(bare)
     report.add(section, "the five over the bare facade call", over, "us over", target=FIVE_TARGET)
     for name, most in ALONE.items():
