@@ -23,6 +23,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     Scan,
     Set,
@@ -77,6 +78,7 @@ SAMPLES: Final[dict[str, tuple[Operation[Any], ...]]] = {
         TimeToLive("a"),
         Scan(),
         GetMany(("a", "b")),
+        GetStampedMany(("a", "b")),
         SetMany((("a", b"1"), ("b", b"2"))),
     ),
     "documents": (

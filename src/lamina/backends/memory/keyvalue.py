@@ -15,6 +15,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     KeyValueBackend,
     Scan,
@@ -51,10 +52,7 @@ class MemoryKeyValue(KeyValueBackend):
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
-        found = self._found((op.scope, op.key))
-        if found is None:
-            return Stamped(None)
-        return Stamped(found[0], None if math.isinf(found[1]) else found[1])
+        return _stamped(self._found((op.scope, op.key)))
 
     @serves(Set)
     async def set(self, op: Set) -> None:
@@ -69,6 +67,13 @@ class MemoryKeyValue(KeyValueBackend):
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
         found = (self._found((op.scope, key)) for key in op.keys)
         return tuple(Done(None if one is None else one[0]) for one in found)
+
+    @serves(GetStampedMany)
+    async def get_stamped_many(
+        self, op: GetStampedMany
+    ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        found = (self._found((op.scope, key)) for key in op.keys)
+        return tuple(Done(_stamped(one)) for one in found)
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:
@@ -157,3 +162,9 @@ class MemoryKeyValue(KeyValueBackend):
             self._put(key, value, ttl)
         else:
             self._values[key] = (value, found[1])
+
+
+def _stamped(found: tuple[bytes, float] | None) -> Stamped[bytes | None]:
+    if found is None:
+        return Stamped(None)
+    return Stamped(found[0], None if found[1] == math.inf else found[1])

@@ -20,6 +20,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     KeyValueBackend,
     Scan,
@@ -106,13 +107,22 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
-        keys: str | tuple[str, ...] = SEPARATOR.join(op.keys)
-        query = self._sql.get_joined
-        if keys.count(SEPARATOR) >= len(op.keys):  # a key holds one, or there are no keys
-            query, keys = self._sql.get_many, op.keys
-        found: list[Any] = await self._run(PreparedStatement.fetch, query, op.scope, keys)
+        found = await self._each(self._sql.get_many, self._sql.get_joined, op)
         values: dict[str, bytes] = dict(found)
         return tuple(map(Done, map(values.get, op.keys)))
+
+    @serves(GetStampedMany)
+    async def get_stamped_many(
+        self, op: GetStampedMany
+    ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        found = await self._each(self._sql.get_stamped_many, self._sql.get_stamped_joined, op)
+        now = self.runtime.wall()
+        values: dict[str, Outcome[Stamped[bytes | None]]] = {
+            key: Done(Stamped(value, None if left is None else now + left))
+            for key, value, left in found
+        }
+        absent = Done(Stamped(None))
+        return tuple(values.get(key, absent) for key in op.keys)
 
     @serves(Set)
     def set(self, op: Set) -> Coroutine[Any, Any, None]:
@@ -211,6 +221,16 @@ class PostgresKeyValue(KeyValueBackend):
     async def check(self, op: Check) -> None:
         del op
         await self._run(PreparedStatement.fetchval, self._sql.get, "", "")  # no key is empty
+
+    async def _each(self, query: str, joined: str, op: GetMany | GetStampedMany) -> list[Any]:
+        """Return the rows of the keys asked for, as one text if none holds its separator."""
+        keys: str | tuple[str, ...] = SEPARATOR.join(op.keys)
+        if keys.count(SEPARATOR) < len(op.keys):
+            query = joined
+        else:  # a key holds one, or there are no keys
+            keys = op.keys
+        found: list[Any] = await self._run(PreparedStatement.fetch, query, op.scope, keys)
+        return found
 
     def _writing(self, rows: int = 1) -> None:
         self._purging.written(rows, self.runtime)

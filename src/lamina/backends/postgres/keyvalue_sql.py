@@ -43,6 +43,14 @@ class Statements:
         "SELECT key, value FROM lamina.lamina_keyvalue "
         f"WHERE scope = $1 AND key = ANY({SPLIT % '$2'}) AND {_ALIVE}"
     )
+    get_stamped_many: str = (
+        f"SELECT key, value, {_LEFT} FROM lamina.lamina_keyvalue "
+        f"WHERE scope = $1 AND key = ANY($2::text[]) AND {_ALIVE}"
+    )
+    get_stamped_joined: str = (
+        f"SELECT key, value, {_LEFT} FROM lamina.lamina_keyvalue "
+        f"WHERE scope = $1 AND key = ANY({SPLIT % '$2'}) AND {_ALIVE}"
+    )
     set: str = (
         f"INSERT INTO lamina.lamina_keyvalue VALUES ($1, $2, $3, {_ENDS % 4}) "
         "ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, "

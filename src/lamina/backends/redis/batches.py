@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis.exceptions import NoPermissionError, ResponseError
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from lamina.domains.keyvalue import GetMany, SetMany
     from lamina.values import Outcome
 
-_ITEMS: Final = 1000
+T = TypeVar("T")
+
+ITEMS: Final = 1000
+"""In one exchange."""
 _BYTES: Final = 8 * 1024 * 1024
 _KINDS: Final = frozenset({bytes, type(None)})
 
@@ -41,8 +44,8 @@ async def get_many(
         StorageError: Nothing could be read.
     """
     outcomes: list[Outcome[bytes | None]] = []
-    for start in range(0, len(op.keys), _ITEMS):
-        names = [wire(op.scope, key) for key in op.keys[start : start + _ITEMS]]
+    for start in range(0, len(op.keys), ITEMS):
+        names = [wire(op.scope, key) for key in op.keys[start : start + ITEMS]]
         outcomes += await (_read_each if by_node else _read)(server, names)
     return tuple(outcomes)
 
@@ -89,7 +92,7 @@ async def _read(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | 
 
 async def _read_each(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
     answers = await server.ask_each([pack_get(name) for name in names], names)
-    return [_outcome(answer, value_of) for answer in answers]
+    return [outcome_of(answer, value_of) for answer in answers]
 
 
 async def _write(
@@ -110,10 +113,11 @@ async def _write_each(
 ) -> list[Outcome[None]]:
     pairs = zip(names, values, strict=True)
     answers = await server.ask_each([pack_set(name, value, ttl) for name, value in pairs], names)
-    return [_outcome(answer, check_ok) for answer in answers]
+    return [outcome_of(answer, check_ok) for answer in answers]
 
 
-def _outcome(answer: Any, read: Callable[[Any], Any]) -> Outcome[Any]:
+def outcome_of(answer: Any, read: Callable[[Any], T]) -> Outcome[T]:
+    """Return what *read* makes of an answer, or how it failed."""
     try:
         if isinstance(answer, ResponseError):
             raise refused(answer) from answer
@@ -126,7 +130,7 @@ def _chunks(items: Sequence[tuple[str, bytes]]) -> Iterator[Sequence[tuple[str, 
     """Cut *items* so that none has too many or, unless it is one alone, too large ones."""
     start = size = 0
     for place, (_, value) in enumerate(items):
-        if place - start == _ITEMS or (place > start and size + len(value) > _BYTES):
+        if place - start == ITEMS or (place > start and size + len(value) > _BYTES):
             yield items[start:place]
             start, size = place, 0
         size += len(value)

@@ -16,6 +16,7 @@ from lamina.backends.redis.names import wire
 from lamina.backends.redis.scans import scan
 from lamina.backends.redis.scripts import GET_STAMPED, PERSIST
 from lamina.backends.redis.server import server
+from lamina.backends.redis.stamped import get_stamped_many, stamped_of
 from lamina.backends.redis.updates import append, increment, replaced
 from lamina.backends.redis.wire import (
     check_ok,
@@ -24,7 +25,6 @@ from lamina.backends.redis.wire import (
     pack,
     pack_get,
     pack_set,
-    two_of,
     value_of,
 )
 from lamina.domains.keyvalue import (
@@ -35,6 +35,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     KeyValueBackend,
     Scan,
@@ -139,11 +140,8 @@ class RedisKeyValue(KeyValueBackend):
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
-        value, left = two_of(await self._run(GET_STAMPED, wire(op.scope, op.key)))
-        if value is None or left == _ABSENT:
-            return Stamped(None)
-        ends = None if left == _FOR_EVER else self.runtime.wall() + number_of(left) / 1000
-        return Stamped(value_of(value), ends)
+        answer = await self._run(GET_STAMPED, wire(op.scope, op.key))
+        return stamped_of(answer, self.runtime.wall())
 
     @serves(Set)
     async def set(self, op: Set) -> None:
@@ -162,6 +160,12 @@ class RedisKeyValue(KeyValueBackend):
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
         return await get_many(self._server, op, by_node=self._is_cluster)
+
+    @serves(GetStampedMany)
+    async def get_stamped_many(
+        self, op: GetStampedMany
+    ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        return await get_stamped_many(self._server, op, self.runtime, by_node=self._is_cluster)
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:

@@ -13,6 +13,8 @@ Packed: TypeAlias = bytes | list[bytes]
 _COPIED: Final = 65_536  # more is passed on in pieces, not copied into one
 _LONGEST: Final = 1e12  # seconds, 31,700 years: more would not fit some server's clock
 
+MULTI: Final = b"*1\r\n$5\r\nMULTI\r\n"
+EXEC: Final = b"*1\r\n$4\r\nEXEC\r\n"
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
 ASKING: Final = b"*1\r\n$6\r\nASKING\r\n"
 INFO: Final = b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n"

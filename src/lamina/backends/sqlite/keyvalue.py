@@ -27,6 +27,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     KeyValueBackend,
     Scan,
@@ -89,6 +90,18 @@ class SqliteKeyValue(KeyValueBackend):
         def work(rows: Connection) -> tuple[Outcome[bytes | None], ...]:
             found = (found_in(rows, op.scope, key, now) for key in op.keys)
             return tuple(Done(None if one is None else one[0]) for one in found)
+
+        return await self._database.read(work)
+
+    @serves(GetStampedMany)
+    async def get_stamped_many(
+        self, op: GetStampedMany
+    ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        now = self.runtime.wall()
+
+        def work(rows: Connection) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+            found = (found_in(rows, op.scope, key, now) for key in op.keys)
+            return tuple(Done(Stamped(None) if one is None else Stamped(*one)) for one in found)
 
         return await self._database.read(work)
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
-from lamina.domains.coded import C, Coded, Place, codes, paired
+from lamina.domains.coded import C, codes
+from lamina.domains.keyvalue.coded_reads import CodedReads, place_of
 from lamina.domains.keyvalue.notes import noted, told_before
 from lamina.domains.keyvalue.operations import (
     Append,
@@ -15,7 +16,6 @@ from lamina.domains.keyvalue.operations import (
     Delete,
     Expire,
     Get,
-    GetMany,
     GetStamped,
     Increment,
     Scan,
@@ -26,8 +26,8 @@ from lamina.domains.keyvalue.operations import (
 from lamina.domains.keyvalue.turns import Turns
 from lamina.domains.lists import appended, counted
 from lamina.domains.store import Check
-from lamina.errors import Conflict, Corrupt
-from lamina.values import Done, Failed, Outcome, Stamped
+from lamina.errors import Conflict
+from lamina.values import Outcome, Stamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ _Change: TypeAlias = "Callable[[Any, bytes | None, str | None], _Changed]"
 
 
 @final
-class CodedKeyValue(Coded[C]):
+class CodedKeyValue(CodedReads[C]):
     """Keys, times to live and sizes stay as they are; values pass the codec.
 
     A compare-and-set reads, compares, and writes in place of the bytes that it read. Appends and
@@ -67,48 +67,12 @@ class CodedKeyValue(Coded[C]):
         self._turns = Turns(codec.layer, site.runtime)
         self._doubts = not _DOUBTS.isdisjoint(site.slots_below)
 
-    @codes(Get)
-    def get(self, inner: Handler[Any, Any]) -> Handler[Get, bytes | None]:
-        codec, worker = self._codec, self._worker
-
-        async def answer(op: Get) -> bytes | None:
-            found: bytes | None = await inner(op)
-            if found is None:
-                return None
-            weight, at = codec.weight(found), _at(op.scope, op.key)
-            return (await worker.run(weight, codec.decode, found, at))[0]
-
-        return answer
-
-    @codes(GetStamped)
-    def get_stamped(self, inner: Handler[Any, Any]) -> Handler[GetStamped, Stamped[bytes | None]]:
-        codec, worker = self._codec, self._worker
-
-        async def answer(op: GetStamped) -> Stamped[bytes | None]:
-            told: Stamped[bytes | None] = await inner(op)
-            if told.value is None:
-                return told
-            weight, at = codec.weight(told.value), _at(op.scope, op.key)
-            data, _ = await worker.run(weight, codec.decode, told.value, at)
-            return told if data is told.value else Stamped(data, told.expires_at)
-
-        return answer
-
-    @codes(GetMany)
-    def get_many(self, inner: Handler[Any, Any]) -> Handler[GetMany, tuple[Any, ...]]:
-        async def answer(op: GetMany) -> tuple[Outcome[bytes | None], ...]:
-            told = await inner(op)
-            weight = sum(map(self._weight, told))
-            return await self._worker.run(weight, self._decode_each, op, told)
-
-        return answer
-
     @codes(Set)
     def set(self, inner: Handler[Any, Any]) -> Handler[Set, None]:
         codec, worker = self._codec, self._worker
 
         async def answer(op: Set) -> None:
-            at = _at(op.scope, op.key)
+            at = place_of(op.scope, op.key)
             data = await worker.run(len(op.value), codec.encode, op.value, at)
             await inner(Set(op.key, data, op.ttl, scope=op.scope))
 
@@ -218,33 +182,11 @@ class CodedKeyValue(Coded[C]):
     def _before(self, op: Any, stored: bytes | None) -> tuple[bytes | None, bytes]:
         if stored is None:
             return None, b""
-        return self._codec.decode(stored, _at(op.scope, op.key))
+        return self._codec.decode(stored, place_of(op.scope, op.key))
 
     def _after(self, op: Any, data: bytes, notes: bytes) -> bytes:
-        return self._codec.encode(data, _at(op.scope, op.key), notes)
-
-    def _weight(self, told: Outcome[bytes | None]) -> int:
-        value = told.value if isinstance(told, Done) else None
-        return 0 if value is None else self._codec.weight(value)
-
-    def _decode_each(
-        self, op: GetMany, told: tuple[Outcome[bytes | None], ...]
-    ) -> tuple[Outcome[bytes | None], ...]:
-        pairs = paired(op.keys, told, self._codec.layer)
-        return tuple(self._decoded(_at(op.scope, key), one) for key, one in pairs)
-
-    def _decoded(self, at: Place, told: Outcome[bytes | None]) -> Outcome[bytes | None]:
-        if isinstance(told, Failed) or told.value is None:
-            return told
-        try:
-            return Done(self._codec.decode(told.value, at)[0])
-        except Corrupt as error:
-            return Failed(error)
+        return self._codec.encode(data, place_of(op.scope, op.key), notes)
 
     def _encode_each(self, op: SetMany) -> tuple[tuple[str, bytes], ...]:
         encode = self._codec.encode
-        return tuple((key, encode(value, _at(op.scope, key))) for key, value in op.items)
-
-
-def _at(scope: str, key: str) -> Place:
-    return ("keyvalue", scope, key)
+        return tuple((key, encode(value, place_of(op.scope, key))) for key, value in op.items)

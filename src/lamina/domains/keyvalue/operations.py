@@ -168,6 +168,27 @@ class GetMany(Batch[bytes | None]):
         return cls(tuple(get.key for get in gets), gets[0].fresh, scope=gets[0].scope)
 
 
+@operation("keyvalue")
+class GetStampedMany(Batch[Stamped[bytes | None]]):
+    """Read several values and when each expires."""
+
+    keys: tuple[Key, ...]
+    fresh: bool = False
+
+    single = GetStamped
+
+    def tags(self) -> tuple[str, ...]:
+        return tuple(self.tag(key) for key in self.keys)
+
+    def singles(self) -> tuple[GetStamped, ...]:
+        return tuple(GetStamped(key, self.fresh, scope=self.scope) for key in self.keys)
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
+        gets = cast("tuple[GetStamped, ...]", singles)
+        return cls(tuple(get.key for get in gets), gets[0].fresh, scope=gets[0].scope)
+
+
 @operation("keyvalue", writes=True, idempotent=True)
 class SetMany(Batch[None]):
     """Write several values."""

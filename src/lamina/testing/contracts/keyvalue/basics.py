@@ -6,10 +6,19 @@ from typing import Final
 
 import pytest
 
-from lamina.domains.keyvalue import Delete, Get, GetMany, GetStamped, KeyValue, Set, SetMany
+from lamina.domains.keyvalue import (
+    Delete,
+    Get,
+    GetMany,
+    GetStamped,
+    GetStampedMany,
+    KeyValue,
+    Set,
+    SetMany,
+)
 from lamina.errors import Invalid
 from lamina.testing.clock import run
-from lamina.testing.contracts.backend import BackendContract
+from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.samples import NAMES, REFUSED
 from lamina.values import Done, Stamped
 
@@ -83,9 +92,36 @@ class BasicKeyValue(BackendContract[KeyValue]):
             told = await store.get_many(["none", "k1"], outcomes=True)
             assert told == (Done(None), Done(b"1"))
 
+    async def test_tells_of_each_of_a_batch_when_it_expires(self) -> None:
+        async with self.opened(GetStampedMany, Set) as store:
+            await store.set("a", b"1")
+            await store.set("b", b"2", ttl=10)
+            await store.set("ключ", b"", ttl=1e9)
+            asked = GetStampedMany(("b", "none", "a", "ключ", "b"))
+            told = await store.bound.send(asked)
+            now = store.bound.runtime.wall()
+            assert told[1:3] == (Done(Stamped(None)), Done(Stamped(b"1")))
+            found = [one.value for one in told if isinstance(one, Done)]
+            assert [one.value for one in found] == [b"2", None, b"1", b"", b"2"]
+            assert near(found[0].expires_at, now + 10, 0.05)
+            assert found[0] == found[4]
+            assert near(found[3].expires_at, now + 1e9, 0.05)
+
+    async def test_answers_batches_of_any_length(self) -> None:
+        async with self.opened(GetMany, GetStampedMany, SetMany) as store:
+            values = {f"k{place}": str(place).encode() for place in range(1500)}
+            await store.set_many(values)
+            for length in (1, 2, 1000, 1001, 1500):
+                keys = ["none", *[*values][: length - 1]]
+                wanted = [values.get(key) for key in keys]
+                told = await store.bound.send(GetStampedMany(tuple(keys)))
+                assert told == tuple(Done(Stamped(value)) for value in wanted)
+                assert await store.get_many(keys) == tuple(wanted)
+
     async def test_answers_an_empty_batch_with_nothing(self) -> None:
-        async with self.opened(GetMany, SetMany) as store:
+        async with self.opened(GetMany, GetStampedMany, SetMany) as store:
             assert await store.get_many([]) == ()
+            assert await store.bound.send(GetStampedMany(())) == ()
             assert await store.set_many({}) == ()
 
     async def test_writes_a_batch_in_order(self) -> None:
@@ -125,6 +161,9 @@ class BasicKeyValue(BackendContract[KeyValue]):
             await store.set("c", b"3")
             assert await store.get_many(["a", "b", "c"]) == (None, None, b"3")
             assert await acme.get_many(["a", "b", "c"]) == (b"1", b"2", None)
+            if GetStampedMany in store.bound.capabilities:
+                told = await store.bound.send(GetStampedMany(("a", "c"), scope="acme"))
+                assert told == (Done(Stamped(b"1")), Done(Stamped(None)))
             assert sorted([key async for key in acme.scan()]) == ["a", "b"]
             assert [key async for key in store.scan()] == ["c"]
             assert [key async for key in store.scoped("acm").scan()] == []

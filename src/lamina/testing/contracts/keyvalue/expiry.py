@@ -15,6 +15,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     KeyValue,
     Scan,
@@ -25,7 +26,7 @@ from lamina.domains.keyvalue import (
 from lamina.errors import Conflict, Invalid
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.contracts.punctual import punctual
-from lamina.values import Json, Stamped
+from lamina.values import Done, Json, Stamped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +38,7 @@ EXACT: Final = 0.05
 _TAKES_FOR_ABSENT: Final[dict[type[Operation[Any]], Callable[[KeyValue], Awaitable[object]]]] = {
     Get: lambda store: store.get("a"),
     GetStamped: lambda store: store.bound.send(GetStamped("a")),
+    GetStampedMany: lambda store: store.bound.send(GetStampedMany(("a",))),
     GetMany: lambda store: store.get_many(["a"]),
     Scan: lambda store: store.search(""),
     TimeToLive: lambda store: store.ttl("a"),
@@ -49,6 +51,7 @@ _TAKES_FOR_ABSENT: Final[dict[type[Operation[Any]], Callable[[KeyValue], Awaitab
 _ABSENT: Final[dict[type[Operation[Any]], object]] = {
     Get: None,
     GetStamped: Stamped(None),
+    GetStampedMany: (Done(Stamped(None)),),
     GetMany: (None,),
     Scan: (),
     TimeToLive: None,

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lamina.domains.keyvalue import Get, GetMany, GetStamped, KeyValue, Scan, Set, SetMany
+from lamina.domains.keyvalue import (
+    Get,
+    GetMany,
+    GetStamped,
+    GetStampedMany,
+    KeyValue,
+    Scan,
+    Set,
+    SetMany,
+)
 from lamina.errors import Invalid
 from lamina.testing.contracts import drawn
 from lamina.testing.contracts.backend import BackendContract
 from lamina.testing.contracts.sequences import check_sequences
-from lamina.values import Stamped
+from lamina.values import Done, Stamped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +43,9 @@ class DrawnKeyValue(BackendContract[KeyValue]):
                 assert await store.get(key) == value, ascii(key)
             if GetMany in store.bound.capabilities:
                 assert await store.get_many(list(kept)) == tuple(kept.values())
+            if GetStampedMany in store.bound.capabilities:
+                told = await store.bound.send(GetStampedMany(tuple(kept)))
+                assert told == tuple(Done(Stamped(value)) for value in kept.values())
             if Scan in store.bound.capabilities:
                 self.listed(store, Scan, [key async for key in store.scan(limit=3)], kept)
             if GetStamped in store.bound.capabilities:
@@ -51,6 +63,11 @@ class DrawnKeyValue(BackendContract[KeyValue]):
             await store.set_many(kept, ttl=1000)
             keys = [*kept, *reversed(kept)]
             assert await store.get_many(keys) == tuple(kept[key] for key in keys)
+            if GetStampedMany in store.bound.capabilities:
+                told = await store.bound.send(GetStampedMany(tuple(keys)))
+                stamps = [one.value for one in told if isinstance(one, Done)]
+                assert [one.value for one in stamps] == [kept[key] for key in keys]
+                assert None not in [one.expires_at for one in stamps]
 
     @pytest.mark.parametrize("bad", ["", "a\0", "\ud800", "x" * 1025])
     async def test_sends_nothing_of_a_batch_with_a_bad_key(self, bad: str) -> None:

@@ -1,0 +1,118 @@
+"""Values with the time they have left: one at a time, or all in one transaction."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from redis.exceptions import NoPermissionError, ResponseError
+
+from lamina.backends.redis.batches import ITEMS, outcome_of
+from lamina.backends.redis.failures import FAILURES, refused
+from lamina.backends.redis.names import wire
+from lamina.backends.redis.scripts import GET_STAMPED, TIMES_LEFT
+from lamina.backends.redis.wire import (
+    EXEC,
+    MULTI,
+    list_of,
+    number_of,
+    pack,
+    two_of,
+    value_of,
+)
+from lamina.values import Done, Stamped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.backends.redis.server import Server
+    from lamina.domains.keyvalue import GetStampedMany
+    from lamina.runtime import Runtime
+    from lamina.values import Outcome
+
+    Told = Outcome[Stamped[bytes | None]]
+
+_ABSENT: Final = -2
+_FOR_EVER: Final = -1
+_NOTHING: Final = Done(Stamped(None))
+
+
+def stamped_of(answer: Any, wall: float) -> Stamped[bytes | None]:
+    """Return what the script gives for one key, told at *wall*.
+
+    Raises:
+        Corrupt: It is something else.
+    """
+    value, left = two_of(answer)
+    if value is None or left == _ABSENT:
+        return Stamped(None)
+    ends = None if left == _FOR_EVER else wall + number_of(left) / 1000
+    return Stamped(value_of(value), ends)
+
+
+async def get_stamped_many(
+    server: Server, op: GetStampedMany, runtime: Runtime, *, by_node: bool
+) -> tuple[Told, ...]:
+    """Read values and the time each has left, so that none is told with another's time.
+
+    By MGET and a script in one transaction; *by_node*, by a script for each key, as those of a
+    transaction are all in one slot.
+
+    Raises:
+        StorageError: Nothing could be read.
+    """
+    outcomes: list[Told] = []
+    for start in range(0, len(op.keys), ITEMS):
+        names = [wire(op.scope, key) for key in op.keys[start : start + ITEMS]]
+        outcomes += await (_read_each if by_node else _read)(server, names, runtime)
+    return tuple(outcomes)
+
+
+async def _read(server: Server, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
+    """Read in one transaction, and by itself what is of another kind or may not be read."""
+    commands = [MULTI, pack(b"MGET", *names), TIMES_LEFT.packed(*names), EXEC]
+    answers = await server.ask_each(commands, [names[0]] * len(commands))
+    if any(isinstance(answer, NoPermissionError) for answer in answers):  # for some keys perhaps
+        return await _read_each(server, names, runtime)
+    wall = runtime.wall()
+    *queued, told = answers
+    for answer in (*queued, told):  # the first says why the transaction was given up
+        if isinstance(answer, ResponseError):
+            raise refused(answer) from answer
+    values, lefts = _both(told, len(names))
+    found = [_stamped(*pair, wall) for pair in zip(values, lefts, strict=True)]
+    others = [name for name, one in zip(names, found, strict=True) if one is None]
+    if not others:
+        return cast("list[Told]", found)
+    again = iter(await _read_each(server, others, runtime))
+    return [next(again) if one is None else one for one in found]
+
+
+def _both(told: Any, size: int) -> tuple[list[Any], list[float]]:
+    """Return the values and the milliseconds left that the transaction gave."""
+    values, text = two_of(told)
+    for answer in (values, text):
+        if isinstance(answer, ResponseError):
+            raise refused(answer) from answer
+    try:
+        lefts = [*map(float, (value_of(text) or b"").split())]
+    except ValueError as error:
+        raise FAILURES["garbage"].error() from error
+    if not math.isfinite(sum(lefts)):
+        raise FAILURES["garbage"].error()
+    return list_of(values, size), list_of(lefts, size)
+
+
+def _stamped(value: Any, left: float, wall: float) -> Told | None:
+    """Return what one key holds, None if that is no value."""
+    if left == _ABSENT:
+        return _NOTHING
+    if value is None:
+        return None
+    return Done(Stamped(value_of(value), None if left == _FOR_EVER else wall + left / 1000))
+
+
+async def _read_each(server: Server, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
+    answers = await server.ask_each([GET_STAMPED.packed(name) for name in names], names)
+    wall = runtime.wall()
+    return [outcome_of(answer, lambda told: stamped_of(told, wall)) for answer in answers]
