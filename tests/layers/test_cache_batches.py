@@ -9,7 +9,7 @@ from cache_backend import Slow, cache_of, settled
 from lamina.backend import serves
 from lamina.domains.documents import Document, DocumentsBackend, Read, ReadMany, Write, WriteMany
 from lamina.domains.keyvalue import Get, GetStamped
-from lamina.errors import DeadlineExceeded, StorageError, TimedOut, Unavailable
+from lamina.errors import Corrupt, DeadlineExceeded, StorageError, TimedOut, Unavailable
 from lamina.layers.cache import Cache
 from lamina.operation import Batch, Operation, operation
 from lamina.stack import Stack
@@ -276,3 +276,97 @@ async def test_batch_that_tells_expiries_is_used_and_kept_until_then() -> None:
     assert await store.get_many(["a"]) == (b"1",)
     assert len(backend.calls) == 3
     assert cache_of(store).stats().hits == 3
+
+
+async def test_ca15_a_batch_waits_for_reads_under_way_and_asks_for_the_rest() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+    one = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0.5)
+
+    many = await store.get_many(["a", "b", "a"])
+
+    assert many == (papers.paper("a"), papers.paper("b"), papers.paper("a"))
+    assert await one == papers.paper("a")
+    assert papers.asked == [("a",), ("b",)]
+    assert cache_of(store).stats().coalesced == 1
+
+
+async def test_ca15_two_batches_share_what_both_ask_for() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+
+    await asyncio.gather(store.get_many(["a", "b"]), store.get_many(["b", "c"]))
+
+    assert papers.asked == [("a", "b"), ("c",)]
+
+
+async def test_ca15_a_batch_asks_itself_when_who_asked_has_left() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+    one = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0.5)
+    many = asyncio.ensure_future(store.get_many(["a", "b"]))
+    await asyncio.sleep(0.25)
+    one.cancel()
+
+    assert len(await many) == 2
+    assert papers.asked == [("a",), ("b",), ("a",)]
+    assert await store.get_many(["a", "b"]) == await many
+    assert len(papers.asked) == 3
+
+
+async def test_ca15_a_batch_that_only_waits_leads_when_who_asked_leaves() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+    one = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0)
+    many = asyncio.ensure_future(store.get_many(["a"]))
+    also = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0.5)
+    one.cancel()
+
+    assert await many == (await also,)
+    assert papers.asked == [("a",), ("a",)]
+
+
+async def test_ca15_a_failure_of_who_asked_is_that_item_s_failure() -> None:
+    papers = Papers()
+    papers.item_error = TimedOut("late")
+    store = Stack(Cache()).over(papers)
+    first = asyncio.ensure_future(store.get_many(["bad"], outcomes=True))
+    await asyncio.sleep(0.5)
+
+    bad, good = await store.get_many(["bad", "b"], outcomes=True)
+
+    (own,) = await first
+    assert isinstance(own, Failed)
+    assert isinstance(bad, Failed)
+    assert isinstance(bad.error, TimedOut)
+    assert bad.error is not own.error
+    assert good == Done(papers.paper("b"))
+
+
+async def test_ca15_a_fresh_batch_waits_for_nobody() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+    one = asyncio.ensure_future(store.get("a"))
+    await asyncio.sleep(0.5)
+
+    await store.get_many(["a"], fresh=True)
+    await one
+
+    assert papers.asked == [("a",), ("a",)]
+
+
+async def test_a_batch_below_that_answers_too_few_is_corrupt() -> None:
+    class Short(Papers):
+        @serves(ReadMany)
+        async def read_many(self, op: ReadMany) -> tuple[Outcome[Document | None], ...]:
+            return (await super().read_many(op))[1:]
+
+    store = Stack(Cache()).over(Short())
+
+    with pytest.raises(Corrupt, match="1 answers to a batch of 2"):
+        await store.get_many(["a", "b"])
+    assert not cache_of(store)._core.table(Read).fills

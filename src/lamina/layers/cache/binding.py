@@ -14,6 +14,7 @@ from lamina.operation import Batch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lamina.capabilities import Serves
     from lamina.layers.cache.core import Core
     from lamina.layers.cache.fills import Fills
     from lamina.operation import Handler, Operation
@@ -25,20 +26,23 @@ def bound(op: Any, inner: Handler[Any, Any], site: Site, fills: Fills) -> Handle
     core = fills.core
     if op.writes:
         return writer(core, inner, site.runtime, batch=issubclass(op, Batch))
+    single = op.single if issubclass(op, Batch) else op
+    table, stamp = core.table(single), stamped_of(single, site)
+    table.lags |= _lag(site.capabilities[op]) > 0
     if issubclass(op, Batch):
-        stamp = stamped_of(op.single, site)
         below = None if stamp is None else batch_of(stamp, site)
-        table = core.table(op.single)
         return ManyReader(fills, table, inner, below, keep=stamp is None).answer
-    stamp = stamped_of(op, site)
     told = None if stamp is None else site.below(stamp)
-    return Reader(fills, core.table(op), inner, told).handler()
+    return Reader(fills, table, inner, told).handler()
 
 
 def lag_of(site: Site) -> float:
     """Return for how many seconds after a write searches below may miss it."""
-    served = site.capabilities.values()
-    return max((how.limits.get("search_lag", 0.0) for how in served), default=0.0)
+    return max(map(_lag, site.capabilities.values()), default=0.0)
+
+
+def _lag(how: Serves) -> float:
+    return how.limits.get("search_lag", 0.0)
 
 
 def stats_of(core: Core) -> CacheStats:

@@ -75,12 +75,17 @@ class Fill:
 
 @final
 class Table:
-    """The answers held, and the newest fill under way, of one operation type."""
+    """The answers held, and the newest fill under way, of one operation type.
 
-    __slots__ = ("counts", "entries", "eras", "fills")
+    Attributes:
+        lags: Whether what answers it below may miss a write for a while.
+    """
+
+    __slots__ = ("counts", "entries", "eras", "fills", "lags")
 
     def __init__(self, eras: Eras) -> None:
         self.eras = eras
+        self.lags = False
         self.counts = Counts()
         self.entries: dict[Any, Entry] = {}
         self.fills: dict[Any, Fill] = {}

@@ -43,7 +43,7 @@ class Fills:
         marks = core.take(tags, now)
         if marks is None:
             return None
-        clip = core.marks.lags_until(tags, now) if core.bounds.lag else None
+        clip = core.marks.lags_until(tags, now) if table.lags else None
         flight = Flight(table, identity, marks, began=now, clip=clip)
         core.begin(flight)
         return flight
