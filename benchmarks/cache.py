@@ -26,6 +26,7 @@ HITS = {
     "lamina, get": 1.5,
     "lamina, get under Metrics": 2.0,
     "lamina, search by a vector of 256": 4.0,
+    "lamina, search by an equal vector, copied": 4.0,
     "lamina, search by a text": None,
     "lamina, get_many of 10": None,
 }
@@ -83,8 +84,16 @@ async def _searches() -> dict[str, Subject]:
         await documents.set(f"d{number}", f"what is a layer, part {number}")
     return {
         "lamina, search by a vector of 256": lambda: vectors.search(vector),
+        "lamina, search by an equal vector, copied": lambda: vectors.search(_copied(vector)),
         "lamina, search by a text": lambda: documents.search("what is a layer"),
     }
+
+
+def _copied(vector: Vector) -> Vector:
+    """Return an equal vector whose hash nobody has asked for, without its check."""
+    made = object.__new__(Vector)
+    object.__setattr__(made, "data", bytes(memoryview(vector.data)))
+    return made
 
 
 def _of_key(read: peers.Read) -> Subject:
