@@ -50,7 +50,7 @@ class Bound:
         backend: str,
         capabilities: Capabilities,
         plan: Callable[[], Plan],
-        explain: Callable[[Operation[Any]], Explained],
+        explain: Callable[..., Explained],
         runtime: Runtime,
         handler: Callable[[type[Operation[Any]]], Handler[Any, Any]],
         opens: Opens,
@@ -119,7 +119,7 @@ class Bound:
 
     def explain(self, op: Operation[Any]) -> Explained:
         """Tell what would become of *op* if it were sent now; nothing is sent or counted."""
-        return self._explain(op)
+        return self._explain(op, used=self._gate.seen is not None)
 
     async def open(self) -> None:
         """Connect the backend; calls may pass from now on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, final
 
 from lamina.fields import shown
 from lamina.operation import Batch, Operation
@@ -45,6 +45,18 @@ class Held:
     left: float | None = None
     stale: bool = False
     doubtful: bool = False
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any] | None) -> Self:
+        """Return what a layer told, see ``Layer.explain``; None tells nothing."""
+        return cls() if told is None else cls(**{name: told[name] for name in cls.__slots__})
+
+    def __str__(self) -> str:
+        if not self.cached:
+            return "not cached: a write of it is in doubt" if self.doubtful else "not cached"
+        age = "" if self.age is None else f", {self.age:.3g} s old"
+        left = "" if self.left is None else f", {self.left:.3g} s left"
+        return f"cached{' and stale' if self.stale else ''}{age}{left}"
 
 
 @final
@@ -94,8 +106,8 @@ class Explained:
         rows = [
             ("key", self.key or "-"),
             ("tags", _some(self.tags)),
-            ("cache", _told(self.held)),
-            *(("", f"{key}: {_told(held)}") for key, held in self.singles[:_FEW]),
+            ("cache", "keeps no answer to it" if self.held is None else str(self.held)),
+            *(("", f"{key}: {held}") for key, held in self.singles[:_FEW]),
             ("passes", " > ".join(self.passes) or "-"),
             ("at worst", f"{self.worst.attempts} attempts, {seconds}"),
             ("features", ", ".join(self.features) or "-"),
@@ -106,19 +118,25 @@ class Explained:
 def explain(
     op: Operation[Any],
     layers: Sequence[Explains],
-    planned: PlannedOperation | None,
-    refused: str | None,
+    planned: PlannedOperation | None = None,
+    *,
+    refused: str | None = None,
+    used: bool = True,
 ) -> Explained:
-    """Explain *op*, which *layers* want, outermost first."""
+    """Explain *op*, which *layers* want, outermost first; nothing is held by what is not *used*."""
+
+    def held_of(one: Operation[Any]) -> Held:
+        return Held.of(cache.explain(one) if used and cache is not None else None)
+
     cache = next((layer for layer in layers if layer.slot == "cache" and not op.writes), None)
     each: tuple[tuple[str, Held], ...] = ()
     held: Held | None = None
     if cache is not None:
         if issubclass(type(op), Batch):
-            each = tuple((_key(one), _held(cache, one)) for one in _singles(op))
+            each = tuple((_key(one), held_of(one)) for one in _singles(op))
             held = _all(each)
         else:
-            held = _held(cache, op)
+            held = held_of(op)
     slots = tuple(layer.slot for layer in layers)
     answered = held is not None and held.cached and not getattr(op, "fresh", False)
     return Explained(
@@ -170,11 +188,6 @@ class _Shown:
         return repr(self._identity)
 
 
-def _held(cache: Explains, op: Operation[Any]) -> Held:
-    told: Any = cache.explain(op)
-    return Held() if told is None else Held(**{name: told[name] for name in Held.__slots__})
-
-
 def _all(each: tuple[tuple[str, Held], ...]) -> Held:
     ones = [held for _, held in each]
     cached = bool(ones) and all(held.cached for held in ones)
@@ -192,13 +205,3 @@ def _all(each: tuple[tuple[str, Held], ...]) -> Held:
 def _some(tags: Sequence[str]) -> str:
     more = f" and {len(tags) - _FEW} more" if len(tags) > _FEW else ""
     return (", ".join(tags[:_FEW]) + more) or "-"
-
-
-def _told(held: Held | None) -> str:
-    if held is None:
-        return "none in its way"
-    if not held.cached:
-        return "not cached: a write of it is in doubt" if held.doubtful else "not cached"
-    age = "" if held.age is None else f", {held.age:.3g} s old"
-    left = "" if held.left is None else f", {held.left:.3g} s left"
-    return f"cached{' and stale' if held.stale else ''}{age}{left}"

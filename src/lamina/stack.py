@@ -147,12 +147,12 @@ class _Assembly:
             warnings=warn(self.layers, self.allow, operations),
         )
 
-    def explain(self, op: Operation[Any]) -> Explained:
+    def explain(self, op: Operation[Any], *, used: bool) -> Explained:
         kind = type(op)
         if kind not in self.served[0]:
-            return explain(op, (), None, self._why_not(kind))
+            return explain(op, (), refused=self._why_not(kind))
         active = [layer for layer in self.layers if layer.wants(kind)]
-        return explain(op, active, self._planned(kind), None)
+        return explain(op, active, self._planned(kind), used=used)
 
     def _binder(self, depth: int) -> Callable[[type[Operation[Any]]], Handler[Any, Any]]:
         def bind(op: type[Operation[Any]]) -> Handler[Any, Any]:
