@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import gc
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lamina.layers.cache.core import Bounds, Core, Fill
+from lamina.layers.cache.eras import globbed
 from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import weigh
 from lamina.values import FrozenDict, Stamped
@@ -258,6 +260,13 @@ def test_ca12_an_invalidation_ends_what_it_means(meant: dict[str, str], told: li
     core.invalidate(**meant)
 
     assert [not fill.joinable() for fill in fills] == told
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "a*", "a.*", "[a]*", "?*", "a**", "a*b", "[*", "\n*"])
+def test_a_glob_means_what_fnmatch_says(pattern: str) -> None:
+    names = ("", "a", "ab", "a.b", "A", "b", "a\nb", "*", "[", "[a]b", "\n")
+    matches = globbed(pattern)
+    assert [bool(matches(name)) for name in names] == [fnmatchcase(name, pattern) for name in names]
 
 
 def test_more_invalidations_than_are_remembered_end_what_is_older() -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _MOST: Final = 64
 """How many invalidations are remembered one by one."""
 
+_WILD: Final = frozenset("*?[")
+
 
 class Held(Protocol):
     """What is true under generations: an answer, or a fill under way."""
@@ -104,7 +106,7 @@ def matcher(
     """
     if pattern is None and key is None and scope is None:
         return None
-    glob = None if pattern is None else re.compile(translate(pattern)).match
+    glob = None if pattern is None else globbed(pattern)
 
     def matches(tag: str) -> bool:
         _, tenant, name = tag.split("\0", 2) if tag.count("\0") > 1 else ("", "", f"={tag}")
@@ -113,6 +115,14 @@ def matcher(
         if not name.startswith("="):
             return True
         name = name[1:].rpartition("\0")[2]  # after its namespace
-        return (key is None or name == key) and (glob is None or glob(name) is not None)
+        return (key is None or name == key) and (glob is None or glob(name))
 
     return matches
+
+
+def globbed(pattern: str) -> Callable[[str], object]:
+    """Return what is true of names that match a glob; the usual one, a prefix, is quick to make."""
+    head = pattern[:-1]
+    if pattern.endswith("*") and not _WILD.intersection(head):
+        return lambda name: name.startswith(head)
+    return re.compile(translate(pattern)).match
