@@ -115,7 +115,7 @@ def matcher(
         if not name.startswith("="):
             return True
         name = name[1:].rpartition("\0")[2]  # after its namespace
-        return (key is None or name == key) and (glob is None or glob(name))
+        return (key is None or name == key) and (glob is None or bool(glob(name)))
 
     return matches
 
