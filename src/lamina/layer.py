@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from lamina.capabilities import Capabilities
     from lamina.operation import Handler, Op, Operation, R
@@ -54,6 +54,28 @@ class Sends(Protocol):
 
     async def send(self, op: Operation[R]) -> R:
         """Send one operation and return its answer."""
+        ...
+
+
+class Bytes(Protocol):
+    """A store of bytes under keys, as a layer that uses one sees it; ``KeyValue`` is one."""
+
+    def get_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False
+    ) -> Coroutine[Any, Any, tuple[bytes | None, ...]]:
+        """Return several values in the order asked; *fresh* asks the store itself."""
+        ...
+
+    def set_many(
+        self, items: Mapping[str, bytes], /, *, ttl: float | None = None
+    ) -> Coroutine[Any, Any, object]:
+        """Store several values for *ttl* seconds, for ever without; raise if one failed."""
+        ...
+
+    def compare_and_set(
+        self, key: str, expect: bytes | None, value: bytes, /, *, ttl: float | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Store *value* only if the key holds *expect* (None: is absent), else ``Conflict``."""
         ...
 
 
