@@ -39,7 +39,7 @@ ORDER: Final = (
     {"domains"},
     {"index", "embed"},
     {"backends"},
-    {"config"},
+    {"config", "caching"},
     {"storage"},
     {""},  # lamina itself, which names everything lazily
     {"bot"},
