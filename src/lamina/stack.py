@@ -227,5 +227,5 @@ def _with_batches(backend: Backend[Any]) -> Capabilities:
     more: dict[type[Operation[Any]], Serves] = dict(served)
     for batch in backend.batches:
         if batch not in served and batch.single in served:
-            more[batch] = Serves(frozenset({"emulated"}))
+            more[batch] = Serves(frozenset({"emulated"}), served[batch.single].limits)
     return Capabilities(more)

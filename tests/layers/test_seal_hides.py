@@ -22,6 +22,7 @@ from lamina.domains.keyvalue import (
     Get,
     GetMany,
     GetStamped,
+    GetStampedMany,
     Increment,
     Set,
     SetMany,
@@ -43,6 +44,7 @@ from lamina.domains.vectors import (
     FetchMany,
     IndexInfo,
     Nearest,
+    NearestMany,
     NearestPage,
     Upsert,
     UpsertMany,
@@ -107,9 +109,15 @@ WRITES: Final[dict[str, tuple[Operation[Any], ...]]] = {
 """Each operation that carries content, in an order in which they succeed."""
 
 READS: Final[dict[str, tuple[Operation[Any], ...]]] = {
-    "keyvalue": (Get("a"), GetStamped("a"), GetMany(("b", "c"))),
+    "keyvalue": (Get("a"), GetStamped("a"), GetMany(("b", "c")), GetStampedMany(("b", "c"))),
     "documents": (Read("a"), ReadAt("/b"), ReadMany(("c",)), Find()),
-    "vectors": (Fetch("a"), FetchMany(("b",)), Nearest(VECTOR), NearestPage(VECTOR)),
+    "vectors": (
+        Fetch("a"),
+        FetchMany(("b",)),
+        Nearest(VECTOR),
+        NearestMany((Nearest(VECTOR),)),
+        NearestPage(VECTOR),
+    ),
     "media": (ReadRange("a"),),
 }
 """Each operation that answers content."""
@@ -122,6 +130,7 @@ REFUSED: Final = {
         Upsert("c", text=MARK),
         UpsertMany((Upsert("c", text=MARK),)),
         Nearest(text=MARK),
+        NearestMany((Nearest(text=MARK),)),
         NearestPage(text=MARK),
     ),
 }

@@ -52,6 +52,7 @@ from lamina.domains.vectors import (
     ListIds,
     Namespaces,
     Nearest,
+    NearestMany,
     NearestPage,
     Upsert,
     UpsertMany,
@@ -105,6 +106,7 @@ SAMPLES: Final[dict[str, tuple[Operation[Any], ...]]] = {
         Info(),
         ListIds(),
         FetchMany(("a", "b")),
+        NearestMany((Nearest(_VECTOR), Nearest(_VECTOR, top_k=1))),
         UpsertMany((Upsert("a", _VECTOR), Upsert("b", _VECTOR))),
     ),
     "media": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from lamina.backend import serves
 from lamina.domains.documents.metadata import metadata_of
@@ -19,6 +19,7 @@ from lamina.domains.vectors import (
     Match,
     Namespaces,
     Nearest,
+    NearestMany,
     NearestPage,
     Record,
     Upsert,
@@ -33,10 +34,14 @@ from lamina.threads import OneThread
 from lamina.values import Done, Failed, Outcome, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.embed import Embedder
     from lamina.index.dense import Metric
     from lamina.index.kinds import Kind
     from lamina.index.spaces import Space, Spaces
+
+_AT_ONCE: Final = 16
 
 
 @final
@@ -95,6 +100,13 @@ class MemoryVectors(VectorsBackend):
     @serves(Nearest, "dense", "sparse", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         return await self._thread.run(self._search, op)
+
+    @serves(NearestMany)
+    async def nearest_many(self, op: NearestMany) -> tuple[Outcome[tuple[Match, ...]], ...]:
+        queries, told = op.singles(), list[Outcome[tuple[Match, ...]]]()
+        for start in range(0, len(queries), _AT_ONCE):  # others have their turn between
+            told += await self._thread.run(self._search_each, queries[start : start + _AT_ONCE])
+        return tuple(told)
 
     @serves(NearestPage)
     async def nearest_page(self, op: NearestPage) -> Page[Match]:
@@ -183,3 +195,12 @@ class MemoryVectors(VectorsBackend):
         held = self._records.get(space, {})
         found = ((held[hit.id], hit.score) for hit in hits)
         return tuple(Match(one.id, score, one.text, one.metadata) for one, score in found)
+
+    def _search_each(self, queries: Sequence[Nearest]) -> list[Outcome[tuple[Match, ...]]]:
+        told: list[Outcome[tuple[Match, ...]]] = []
+        for query in queries:
+            try:
+                told.append(Done(self._search(query)))
+            except StorageError as error:
+                told.append(Failed(error))
+        return told

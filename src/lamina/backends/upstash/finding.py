@@ -70,6 +70,17 @@ class Search:
                 return tuple(found)
         return await self._all(op, given, space, clause)
 
+    async def whole(self, facts: Facts, op: Nearest) -> tuple[Match, ...]:
+        """Return the nearest among all that the service has left, not by one query.
+
+        Raises:
+            Unsupported: More than 100,000 records would have to be looked at.
+        """
+        clause = compiled(op.filter)
+        if clause.text is None:
+            return ()
+        return await self._all(op, asked(facts, op), name_of(op.scope, op.namespace), clause)
+
     async def page(self, facts: Facts, op: NearestPage) -> Page[Match]:
         """Return a page of all matches; the last one ends what the service holds."""
         given, space, clause = (

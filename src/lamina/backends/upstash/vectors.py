@@ -13,6 +13,7 @@ from lamina.backends.upstash.answers import record_of
 from lamina.backends.upstash.client import Client
 from lamina.backends.upstash.failures import FAILURES, reading
 from lamina.backends.upstash.finding import Search
+from lamina.backends.upstash.finding_many import nearest_many
 from lamina.backends.upstash.kinds import Facts, facts_of
 from lamina.backends.upstash.names import name_of
 from lamina.backends.upstash.resuming import Resumed
@@ -30,6 +31,7 @@ from lamina.domains.vectors import (
     Match,
     Namespaces,
     Nearest,
+    NearestMany,
     NearestPage,
     Record,
     Upsert,
@@ -94,7 +96,7 @@ class UpstashVectors(VectorsBackend):
         """Return what it serves; searches tell how late they find what was written, in seconds."""
         served = super().capabilities()
         made = dict(served)
-        for op in (Nearest, NearestPage):
+        for op in (Nearest, NearestMany, NearestPage):
             limits = {**served[op].limits, "search_lag": self.search_lag}
             made[op] = Serves(served[op].features, limits)
         return Capabilities(made)
@@ -153,6 +155,10 @@ class UpstashVectors(VectorsBackend):
     @serves(Nearest, "dense", "sparse", "text", "filter")
     async def nearest(self, op: Nearest) -> tuple[Match, ...]:
         return await self._search.nearest(self._facts, op)
+
+    @serves(NearestMany)
+    async def nearest_many(self, op: NearestMany) -> tuple[Outcome[tuple[Match, ...]], ...]:
+        return await nearest_many(self._client, self._search, self._facts, op, self.runtime)
 
     @serves(NearestPage)
     async def nearest_page(self, op: NearestPage) -> Page[Match]:

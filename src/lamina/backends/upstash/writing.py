@@ -75,7 +75,7 @@ async def write_each(
         while waiting:
             chunk = waiting.popleft()
             if down is not None:
-                outcomes |= _each(chunk, Failed(_untried(down)))
+                outcomes |= _each(chunk, Failed(untried(down)))
                 continue
             told = await _send(client, chunk)
             if told is None:
@@ -185,6 +185,7 @@ def _each(chunk: Chunk, outcome: Outcome[None]) -> dict[int, Outcome[None]]:
     return {item.place: outcome for item in chunk}
 
 
-def _untried(error: StorageError) -> StorageError:
+def untried(error: StorageError) -> StorageError:
+    """Return why something was not sent: *error* is what those before it came to."""
     msg = "not tried: the service failed for those before"
     return type(error)(msg, transient=error.transient, sent="no", retry_after=error.retry_after)

@@ -1,11 +1,11 @@
 """Vectors: records found by nearness of meaning, with metadata and namespaces."""
 
+from lamina.domains.vectors.batches import FetchMany, NearestMany, UpsertMany
 from lamina.domains.vectors.facade import Given, Vectors, VectorsBackend
 from lamina.domains.vectors.operations import (
     Drop,
     DropWhere,
     Fetch,
-    FetchMany,
     IndexInfo,
     Info,
     ListIds,
@@ -15,7 +15,6 @@ from lamina.domains.vectors.operations import (
     NearestPage,
     Record,
     Upsert,
-    UpsertMany,
 )
 
 __all__ = [
@@ -30,6 +29,7 @@ __all__ = [
     "Match",
     "Namespaces",
     "Nearest",
+    "NearestMany",
     "NearestPage",
     "Record",
     "Upsert",

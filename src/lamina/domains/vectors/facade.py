@@ -12,11 +12,11 @@ from lamina.values import EMPTY, Json, Outcome, Page, SparseVector, Vector, chec
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
+from lamina.domains.vectors.batches import FetchMany, NearestMany, UpsertMany
 from lamina.domains.vectors.operations import (
     Drop,
     DropWhere,
     Fetch,
-    FetchMany,
     IndexInfo,
     Info,
     ListIds,
@@ -26,7 +26,6 @@ from lamina.domains.vectors.operations import (
     NearestPage,
     Record,
     Upsert,
-    UpsertMany,
 )
 
 Given: TypeAlias = str | Vector | SparseVector | tuple[Vector, SparseVector]
@@ -95,6 +94,52 @@ class Vectors(Facade):
         return self._nearest(
             Nearest(dense, sparse, text, top_k, filter, namespace, fresh, scope=self._scope)
         )
+
+    @overload
+    async def search_many(
+        self,
+        queries: Sequence[Given],
+        /,
+        *,
+        top_k: int = 10,
+        filter: Filter | None = None,
+        namespace: str = "",
+        fresh: bool = False,
+        outcomes: Literal[False] = False,
+    ) -> tuple[tuple[Match, ...], ...]: ...
+    @overload
+    async def search_many(
+        self,
+        queries: Sequence[Given],
+        /,
+        *,
+        top_k: int = 10,
+        filter: Filter | None = None,
+        namespace: str = "",
+        fresh: bool = False,
+        outcomes: Literal[True],
+    ) -> tuple[Outcome[tuple[Match, ...]], ...]: ...
+    async def search_many(
+        self,
+        queries: Sequence[Given],
+        /,
+        *,
+        top_k: int = 10,
+        filter: Filter | None = None,  # noqa: A002  # the domain's word
+        namespace: str = "",
+        fresh: bool = False,
+        outcomes: bool = False,
+    ) -> tuple[tuple[Match, ...], ...] | tuple[Outcome[tuple[Match, ...]], ...]:
+        """Return the *top_k* records nearest to each of several queries, in the order asked.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        wanted = tuple(
+            Nearest(*_given(query), top_k, filter) for query in each_of(queries, what="queries")
+        )
+        told = await self.bound.send(NearestMany(wanted, namespace, fresh, scope=self._scope))
+        return told if outcomes else values_of(told)
 
     def matches(
         self,
@@ -170,7 +215,7 @@ class Vectors(Facade):
 class VectorsBackend(Backend[Vectors]):
     """A backend of the vectors domain."""
 
-    batches = (FetchMany, UpsertMany)
+    batches = (FetchMany, NearestMany, UpsertMany)
 
     def facade(self, bound: Bound) -> Vectors:
         return Vectors(bound)

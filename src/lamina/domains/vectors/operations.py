@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast, final
+from typing import Any, final
 
 from lamina.domains.store import Deletion
 from lamina.filters import Filter
-from lamina.operation import Batch, Operation, operation
+from lamina.operation import Operation, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, SparseVector, Text, Vector
 
 
@@ -178,58 +178,3 @@ class ListIds(Operation[Page[str]]):
 
     def portable(self) -> bool:
         return self.cursor is None
-
-
-@operation("vectors")
-class FetchMany(Batch[Record | None]):
-    """Read several records of one namespace."""
-
-    ids: tuple[Key, ...]
-    namespace: str = ""
-    fresh: bool = False
-
-    single = Fetch
-
-    def tags(self) -> tuple[str, ...]:
-        space = f"{self.namespace}\0"
-        return (*(self.tag(f"{space}{id_}") for id_ in self.ids), self.tag(space))
-
-    def singles(self) -> tuple[Fetch, ...]:
-        return tuple(Fetch(i, self.namespace, self.fresh, scope=self.scope) for i in self.ids)
-
-    @classmethod
-    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
-        ones = cast("tuple[Fetch, ...]", singles)
-        ids = tuple(one.id for one in ones)
-        return cls(ids, ones[0].namespace, ones[0].fresh, scope=ones[0].scope)
-
-
-@operation("vectors", writes=True, idempotent=True)
-class UpsertMany(Batch[None]):
-    """Write several records; the scope of each item is this one's."""
-
-    items: tuple[Upsert, ...]
-
-    single = Upsert
-
-    def tags(self) -> tuple[str, ...]:
-        keys = (self.tag(f"{item.namespace}\0{item.id}") for item in self.items)
-        return (*keys, self.tag())
-
-    def singles(self) -> tuple[Upsert, ...]:
-        return tuple(
-            Upsert(
-                item.id,
-                item.vector,
-                item.sparse,
-                item.text,
-                item.metadata,
-                item.namespace,
-                scope=self.scope,
-            )
-            for item in self.items
-        )
-
-    @classmethod
-    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
-        return cls(cast("tuple[Upsert, ...]", singles), scope=singles[0].scope)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
 from lamina.domains.coded import Coded, Place, codes, paired, within
 from lamina.domains.store import Check
+from lamina.domains.vectors.batches import FetchMany, NearestMany, UpsertMany
 from lamina.domains.vectors.operations import (
     Drop,
     DropWhere,
     Fetch,
-    FetchMany,
     Info,
     ListIds,
     Match,
@@ -20,7 +20,6 @@ from lamina.domains.vectors.operations import (
     NearestPage,
     Record,
     Upsert,
-    UpsertMany,
 )
 from lamina.errors import Corrupt, Unsupported
 from lamina.layers.seal.core import Sealer
@@ -83,6 +82,16 @@ class SealedVectors(Coded[Sealer]):
 
         return answer
 
+    @codes(NearestMany)
+    def nearest_many(self, inner: Handler[Any, Any]) -> Handler[NearestMany, tuple[Any, ...]]:
+        async def answer(op: NearestMany) -> tuple[Outcome[tuple[Match, ...]], ...]:
+            for query in op.queries:
+                self._check(query)
+            told: tuple[Outcome[tuple[Match, ...]], ...] = await inner(op)
+            return tuple(self._found(op, one) for one in told)
+
+        return answer
+
     @codes(NearestPage)
     def nearest_page(self, inner: Handler[Any, Any]) -> Handler[NearestPage, Page[Match]]:
         async def answer(op: NearestPage) -> Page[Match]:
@@ -122,6 +131,16 @@ class SealedVectors(Coded[Sealer]):
     def _listed(self, op: Any, match: Match) -> Match:
         with within(match.id):
             return self._opened(op, match.id, match)
+
+    def _found(
+        self, op: NearestMany, told: Outcome[tuple[Match, ...]]
+    ) -> Outcome[tuple[Match, ...]]:
+        if isinstance(told, Failed):
+            return told
+        try:
+            return Done(self._open_all(op, told.value))
+        except Corrupt as error:
+            return Failed(error)
 
     def _open_each(
         self, op: FetchMany, told: tuple[Outcome[Record | None], ...]
