@@ -74,7 +74,7 @@ def test_environment_beats_file_beats_preset(tmp_path: Path) -> None:
     settings = read(tmp_path, text, {"LAMINA_VECTORS__CACHE__TTL": "10"})
 
     cache = of(settings, "vectors", Cache)
-    assert (cache.ttl, cache.max_entries, cache.jitter) == (10.0, 7, 0.1)
+    assert (cache.ttl, cache.max_entries, cache.jitter) == (10.0, 7, 0.2)
     assert of(settings, "vectors", Timeout) == Timeout(2.0)
     assert of(settings, "keyvalue", Timeout) == Timeout(10.0)
     assert settings.sources == (

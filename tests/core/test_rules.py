@@ -8,7 +8,7 @@ import pytest
 from rules_stub import of
 
 import lamina
-from lamina.domains.keyvalue import Append, Get, Set
+from lamina.domains.keyvalue import Append, Get, KeyValue, Set
 from lamina.errors import StackError
 from lamina.layer import SLOTS, Layer
 from lamina.layers.breaker import Breaker
@@ -19,6 +19,11 @@ from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
 
 Layers = tuple[Layer, ...]
+
+
+def store_of(*layers: Layer) -> KeyValue:
+    return Stack(*layers).over(ScriptedKeyValue())
+
 
 CASES: list[tuple[str, Layers, list[str], Layers]] = [
     (
@@ -134,6 +139,18 @@ CASES: list[tuple[str, Layers, list[str], Layers]] = [
         (of("throttle", shared="a"), of("limit"), of("throttle", shared="a")),
         ["the same throttle twice on one path", "count each call twice", "keep one"],
         (of("throttle", shared="a"), of("limit", shared="a")),
+    ),
+    (
+        "E14",
+        (of("cache", l2=store_of()), of("seal", keys=1)),
+        ["Cache(l2=", "in plain", "Seal(keys=1) hides", "put a Seal into the stack of l2"],
+        (of("cache", l2=store_of(of("seal"))), of("seal", keys=1)),
+    ),
+    (
+        "E14",
+        (of("cache", l2=object()), of("squeeze"), of("seal")),
+        ["Cache(l2=<object", "in plain", "put a Seal into the stack of l2"],
+        (of("cache", l2=object()), of("squeeze")),
     ),
 ]
 

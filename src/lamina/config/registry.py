@@ -44,6 +44,7 @@ from lamina.config.services import (
     SupabaseMediaOptions,
     UpstashOptions,
 )
+from lamina.layer import Bytes, Sends
 
 if TYPE_CHECKING:
     from lamina.backend import Backend
@@ -127,9 +128,27 @@ def layer(name: str) -> Callable[..., Layer]:
     return cast("Callable[..., Layer]", _found(LAYERS[name]))
 
 
-def takes_another(name: str) -> bool:
-    """Tell whether a layer of this name uses another stack, ``to``."""
-    return "to" in inspect.signature(layer(name)).parameters
+@final
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another store that a layer uses: of its own domain, or of *bytes*; it may be *needed*."""
+
+    bytes: bool
+    needed: bool
+
+
+@cache
+def others(name: str) -> dict[str, Other]:
+    """Return the options of a layer that stand for another store."""
+    made = cast("type[Layer]", layer(name))
+    found: dict[str, Other] = {}
+    for parameter in inspect.signature(made).parameters.values():
+        hint = _hint(parameter, made)
+        kinds = {hint, *get_args(hint)}
+        if Sends in kinds or Bytes in kinds:
+            needed = parameter.default is inspect.Parameter.empty
+            found[parameter.name] = Other(Bytes in kinds, needed)
+    return found
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 from lamina.config.checked import checked
 from lamina.config.options import BackendOptions, Options, Told, is_told
 from lamina.config.problems import nearest, unknown
-from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, takes_another
+from lamina.config.registry import BACKENDS, LAYERS, layer, layer_options, others
 from lamina.config.settings import Elsewhere, Section
 from lamina.errors import StackError
 from lamina.rules import check
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamina.backend import Backend
     from lamina.config.merged import Merged
     from lamina.config.problems import Problems
-    from lamina.config.registry import Row
+    from lamina.config.registry import Other, Row
     from lamina.layer import Layer
 
 _OWN: Final = ("backend", "layers")
@@ -34,18 +34,25 @@ class _Required(Options):
 class SectionReader:
     """Reads what is told at *path*: a domain, or another store that a layer of it uses.
 
-    What is wrong is noted, and then there is no section. Another store has its data in a folder
-    of its own, and where it names no layers the domain's timeout.
+    The other store is of the same domain unless *domain* says of which. It has its data in a
+    folder of its own, and where it names no layers the domain's timeout. What is wrong is noted,
+    and then there is no section.
     """
 
     def __init__(
-        self, path: tuple[str, ...], merged: Merged, home: Path, problems: Problems
+        self,
+        path: tuple[str, ...],
+        merged: Merged,
+        home: Path,
+        problems: Problems,
+        domain: str | None = None,
     ) -> None:
         self._path = path
-        self._domain = path[0]
+        self._domain = domain or path[0]
         self._merged = merged
         self._home_of_all = home
-        self._home = home.joinpath(*path[1::2])  # the names of the layers between
+        apart = path[:1] if self._domain != path[0] else ()
+        self._home = home.joinpath(*apart, *path[1::2])  # the names of the layers between
         self._problems = problems
         self._tree = merged.table(path)
         self._own: tuple[str, ...] = (*_OWN, "required") if len(path) == 1 else _OWN
@@ -180,7 +187,11 @@ class SectionReader:
             self._problems.add(self._merged.where(path), "must be a table of options")
             return None
         told = dict(cast("dict[str, Any]", found))
-        another = {"to": self._another(path, told.pop("to", None))} if takes_another(name) else {}
+        another = {
+            option: self._another((*path, option), told.pop(option, None), other)
+            for option, other in others(name).items()
+            if other.needed or option in told
+        }
         options = checked(
             layer_options(name), told, path, self._merged, self._problems, known=another
         )
@@ -193,18 +204,20 @@ class SectionReader:
             self._refused(path, told, error)
             return None
 
-    def _another(self, path: tuple[str, ...], told: object) -> Elsewhere | None:
-        """Return the other store that a layer at *path* uses."""
-        place = (*path, "to")
+    def _another(self, place: tuple[str, ...], told: object, other: Other) -> Elsewhere | None:
+        """Return the other store that an option of a layer stands for."""
         if not isinstance(told, dict):
             what = f"must be a table that names the other store: [{'.'.join(place)}] backend = ..."
             self._problems.add(self._merged.where(place), what)
             return None
-        section = SectionReader(place, self._merged, self._home_of_all, self._problems).read()
+        domain = "keyvalue" if other.bytes else self._domain
+        section = SectionReader(
+            place, self._merged, self._home_of_all, self._problems, domain
+        ).read()
         if section is None:
             return None
         try:
-            return Elsewhere(section)
+            return Elsewhere(section, bytes=other.bytes)
         except StackError as error:
             self._problems.add(self._merged.where(place), str(error))
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -29,18 +29,20 @@ class Section:
 
 @final
 class Elsewhere:
-    """Stands in a layer for the other stack that its *section* describes, until that is built.
+    """Stands in a layer for the other store that its *section* describes, until that is built.
+
+    With *bytes* the layer gets its facade, of bytes under keys; else the stack beneath.
 
     Raises:
         StackError: It cannot be built.
     """
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: Section, *, bytes: bool = False) -> None:  # noqa: A002  # as `Other` says it
         self.section = section
-        bound = section.stack.over(section.make()).bound
-        self.backend = bound.backend
-        self.capabilities = bound.capabilities
-        self._shown = repr(bound)
+        self.bytes = bytes
+        self.bound = section.stack.over(section.make()).bound
+        self.backend = self.bound.backend
+        self.capabilities = self.bound.capabilities
 
     async def send(self, op: Operation[R]) -> R:
         """Answer nothing: it is only described.
@@ -49,11 +51,32 @@ class Elsewhere:
             Closed: Always.
         """
         del op
-        msg = f"{self.backend} is described and not yet built"
-        raise Closed(msg)
+        raise self._unbuilt()
+
+    async def get_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False
+    ) -> tuple[bytes | None, ...]:
+        """Read nothing, as ``send``."""
+        del keys, fresh
+        raise self._unbuilt()
+
+    async def set_many(self, items: Mapping[str, bytes], /, *, ttl: float | None = None) -> object:
+        """Write nothing, as ``send``."""
+        del items, ttl
+        raise self._unbuilt()
+
+    async def compare_and_set(
+        self, key: str, expect: bytes | None, value: bytes, /, *, ttl: float | None = None
+    ) -> None:
+        """Write nothing, as ``send``."""
+        del key, expect, value, ttl
+        raise self._unbuilt()
+
+    def _unbuilt(self) -> Closed:
+        return Closed(f"{self.backend} is described and not yet built")
 
     def __repr__(self) -> str:
-        return self._shown
+        return repr(self.bound)
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Final
 
-from lamina.rules.places import enclosing, of_slot
+from lamina.rules.places import enclosing, of_slot, slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +119,18 @@ def same_twice(layers: Sequence[Layer]) -> str | None:
             )
         if one.slot == other.slot == "breaker":
             return f"{one!r} and {other!r} are two breakers on one path; keep one"
+    return None
+
+
+def plain_second_tier(layers: Sequence[Layer]) -> str | None:
+    """E14: what Seal hides, kept in plain elsewhere."""
+    for cache, seal in enclosing(layers, {"cache"}, "seal"):
+        second: object = getattr(cache, "l2", None)
+        if second is not None and "seal" not in slots_of(second):
+            return (
+                f"{cache!r} keeps in plain, in {second!r}, what {seal!r} hides; put a Seal into "
+                "the stack of l2, or pass allow={'E14': reason}"
+            )
     return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from lamina.plan import Plan
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
@@ -46,3 +48,10 @@ def windows(layers: Sequence[Layer]) -> list[tuple[Layer, float]]:
 def written(several: object) -> tuple[object, ...]:
     """Return what an option lists; nothing if it is None."""
     return () if several is None else tuple(cast("Iterable[object]", several))
+
+
+def slots_of(store: object) -> tuple[str, ...]:
+    """Return the slots of the layers of another store, none if it is not one of ours."""
+    plan: object = getattr(getattr(store, "bound", None), "plan", None)
+    planned = plan() if callable(plan) else None
+    return tuple(layer.slot for layer in planned.layers) if isinstance(planned, Plan) else ()

@@ -122,5 +122,10 @@ RULES: Final[dict[str, Rule]] = {
         "each call would count twice",
         orders.same_twice,
     ),
+    "E14": Rule(
+        "`l2` of a `Cache` outside `Seal`, whose own stack has no `Seal`",
+        "it would keep in plain what is sealed",
+        orders.plain_second_tier,
+    ),
 }
 """By code, in the order in which they are checked."""

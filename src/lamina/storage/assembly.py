@@ -87,11 +87,11 @@ class _Builder:
     def _layer(self, name: str, layer: Layer) -> Layer:
         from lamina.config.settings import Elsewhere
 
-        to = getattr(layer, "to", None)
-        if not isinstance(to, Elsewhere):
-            return layer
-        place = f"{name}.{layer.slot}.to"
-        self.beside[place] = other = self.store(place, to.section)
-        made: Any = copy.copy(layer)
-        made.to = other.bound
+        made: Any = layer
+        for option, told in layer.options().items():
+            if isinstance(told, Elsewhere):
+                place = f"{name}.{layer.slot}.{option}"
+                self.beside[place] = other = self.store(place, told.section)
+                made = copy.copy(made)
+                setattr(made, option, other if told.bytes else other.bound)
         return cast("Layer", made)
