@@ -11,6 +11,7 @@ from benchmarks import peers
 from benchmarks.report import Progress, Report
 from benchmarks.timing import Timed
 from lamina.backend import serves
+from lamina.caching import cached
 from lamina.domains.keyvalue import Get, KeyValueBackend
 from lamina.layers.cache import Cache
 from lamina.stack import Stack
@@ -42,7 +43,10 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     section = f"cache, {WAITERS:,} misses of one key at once"
     progress.begin(section)
     source = Source()
-    ours: dict[str, peers.Read] = {"lamina, get": Stack(Cache(TTL)).over(source).get}
+    ours: dict[str, peers.Read] = {
+        "lamina, get": Stack(Cache(TTL)).over(source).get,
+        "lamina, @cached": cached(ttl=TTL)(source.load),
+    }
     caches = ours | peers.crowds(source.load)
     crowds = caches | {"a future awaited by as many tasks": _futures()}
     taken: dict[str, list[float]] = {name: [] for name in crowds}
