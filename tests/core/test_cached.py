@@ -144,9 +144,10 @@ async def test_none_is_kept_a_short_time_and_never_if_told_so() -> None:
     assert [await never("a"), await never("a")] == [None, "there"]
 
 
-async def test_the_deadline_of_a_caller_bounds_what_it_calls() -> None:
+@pytest.mark.parametrize("spare", [0.0, 60.0], ids=["", "stale-if-error"])
+async def test_the_deadline_of_a_caller_bounds_what_it_calls(spare: float) -> None:
     source = Source(5)
-    load = cached(ttl=30)(source)
+    load = cached(ttl=30, stale_if_error=spare)(source)
 
     async def within(seconds: float) -> Any:
         async with call(deadline=seconds):
