@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Sequence
 
+    from lamina.context import Call
     from lamina.layers.cache.core import Core, Table
     from lamina.layers.cache.shelf import Entry
     from lamina.runtime import Runtime
@@ -66,6 +67,11 @@ class Fills:
             core.failed += 1
             if core.failed == 1:
                 _log.warning("an answer was not kept: %s; it is logged once", type(error).__name__)
+
+    def land(self, flight: Flight, answer: Any, until: float | None, call: Call) -> None:
+        """Give the answer to all who wait; one that has expired on its way makes them ask."""
+        if until is None or self.runtime.wall() < until:
+            flight.land(answer, call)
 
     def stale(self, table: Table, identity: Any, op: Any) -> Entry | None:
         """Return an answer past its time that may be given while it is asked anew, and say so."""

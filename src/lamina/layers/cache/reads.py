@@ -129,7 +129,7 @@ class Reader:
             try:
                 answer, until, age = await self._ask(op, flight, call.is_fresh)
                 fills.settle(flight, answer, until, age, keep=call.is_fresh())
-                flight.land(answer, call)
+                fills.land(flight, answer, until, call)
                 return answer
             except DeadlineExceeded:  # the leader's own, the followers may have longer
                 raise
