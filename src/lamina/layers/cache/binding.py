@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.layers.cache.many import ManyReader
 from lamina.layers.cache.reads import Reader
+from lamina.layers.cache.second import Second
 from lamina.layers.cache.stamps import batch_of, stamped_of
 from lamina.layers.cache.stats import CacheStats, OperationStats
-from lamina.layers.cache.writes import writer
-from lamina.operation import Batch
+from lamina.layers.cache.writes import tiered, writer
+from lamina.operation import Batch, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,23 +18,27 @@ if TYPE_CHECKING:
     from lamina.capabilities import Serves
     from lamina.layers.cache.core import Core
     from lamina.layers.cache.fills import Fills
-    from lamina.operation import Handler, Operation
+    from lamina.layers.cache.layer import Cache
+    from lamina.operation import Handler
     from lamina.site import Site
 
 
-def bound(op: Any, inner: Handler[Any, Any], site: Site, fills: Fills) -> Handler[Any, Any]:
+def bound(
+    op: Any, inner: Handler[Any, Any], site: Site, fills: Fills, second: Second | None
+) -> Handler[Any, Any]:
     """Return the handler of one operation type that is wanted."""
-    core = fills.core
+    core, batch = fills.core, issubclass(op, Batch)
     if op.writes:
-        return writer(core, inner, site.runtime, batch=issubclass(op, Batch))
-    single = op.single if issubclass(op, Batch) else op
+        told = inner if second is None else tiered(inner, second, batch=batch)
+        return writer(core, told, site.runtime, batch=batch)
+    single = op.single if batch else op
     table, stamp = core.table(single), stamped_of(single, site)
     table.lags |= _lag(site.capabilities[op]) > 0
-    if issubclass(op, Batch):
+    if batch:
         below = None if stamp is None else batch_of(stamp, site)
-        return ManyReader(fills, table, inner, below, keep=stamp is None).answer
-    told = None if stamp is None else site.below(stamp)
-    return Reader(fills, table, inner, told).handler()
+        return ManyReader(fills, table, inner, below, second, keep=stamp is None).answer
+    stamped = None if stamp is None else site.below(stamp)
+    return Reader(fills, table, inner, stamped, second).handler()
 
 
 def lag_of(site: Site) -> float:
@@ -45,7 +50,26 @@ def _lag(how: Serves) -> float:
     return how.limits.get("search_lag", 0.0)
 
 
-def stats_of(core: Core) -> CacheStats:
+def second_of(cache: Cache, site: Site, lag: float) -> Second | None:
+    """Return the second tier that *cache* was told of, None without one."""
+    if cache.l2 is None:
+        return None
+    domains = (op.domain for op in site.capabilities if op.tags is not Operation[Any].tags)
+    return Second(
+        cache.l2,
+        ttl=cache.ttl if cache.l2_ttl is None else cache.l2_ttl,
+        doubt=cache.doubt,
+        lag=lag,
+        negative_ttl=cache.negative_ttl,
+        timeout=cache.l2_timeout,
+        pause=cache.l2_pause,
+        namespace=cache.l2_namespace,
+        runtime=site.runtime,
+        domain=next(domains, ""),
+    )
+
+
+def stats_of(core: Core, second: Second | None = None) -> CacheStats:
     """Return what a cache has done so far and what it holds."""
     operations = {op.__name__: table.counts.told() for op, table in core.tables.items()}
     columns = zip(*operations.values(), strict=True) if operations else ([0],) * 6
@@ -57,6 +81,7 @@ def stats_of(core: Core) -> CacheStats:
         size=len(core.shelf),
         bytes=int(core.shelf.currsize),
         operations=dict(sorted(operations.items())),
+        second=None if second is None else second.stats(),
     )
 
 

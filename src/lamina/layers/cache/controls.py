@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lamina.layers.cache.ceiling import Ceiling
     from lamina.layers.cache.core import Core
     from lamina.layers.cache.fills import Fills
+    from lamina.layers.cache.second import Second
     from lamina.layers.cache.stats import CacheStats
     from lamina.operation import Operation
 
@@ -26,6 +27,7 @@ class Controls:
     _core: Core
     _fills: Fills
     _ceiling: Ceiling | None = None
+    _second: Second | None = None
 
     def invalidate(
         self,
@@ -43,6 +45,14 @@ class Controls:
         comes later is given their answers.
         """
         self._core.invalidate(pattern, key=key, tag=tag, scope=scope)
+        if self._second is None:
+            return
+        if tag is not None:
+            self._second.owe((tag,))
+        elif pattern is None and key is None and scope is not None:
+            self._second.owe(scope=scope)
+        else:
+            self._second.owe(everything=True)
 
     async def sweep(self) -> int:
         """Let go of answers that no longer hold, giving the loop turns; return how many were due.
@@ -58,7 +68,7 @@ class Controls:
 
     def stats(self) -> CacheStats:
         """Return what it has done so far and what it holds."""
-        return stats_of(self._core)
+        return stats_of(self._core, self._second)
 
     def peek(self, op: Operation[Any]) -> Mapping[str, object]:
         """Tell whether the answer to *op* is held, how old it is, and how long it will be."""

@@ -30,7 +30,8 @@ class Bounds:
     """How long and how much a cache keeps; times in seconds.
 
     *stale_while_revalidate* and *stale_if_error* count from the end of *ttl*; *lag* is how long
-    after a write searches below may miss it.
+    after a write searches below may miss it; *oldest* is how old an answer that was kept
+    elsewhere may become here, None for *ttl*.
     """
 
     ttl: float
@@ -43,6 +44,7 @@ class Bounds:
     stale_if_error: float = 0.0
     idle: float | None = None
     lag: float = 0.0
+    oldest: float | None = None
 
 
 class Fill:
@@ -151,7 +153,10 @@ class Core:
         size = OVERHEAD + weigh(answer) + weigh(fill.identity)
         if size - OVERHEAD > self._largest or size > bounds.max_bytes:
             return
-        cap = now - age + min(ttl, bounds.ttl) * (1 - bounds.jitter * self._draw())
+        cap = now + min(ttl, bounds.ttl) * (1 - bounds.jitter * self._draw())
+        if age:
+            oldest = bounds.ttl if bounds.oldest is None or absent else bounds.oldest
+            cap = min(cap, now - age + min(oldest, ttl if absent else oldest))
         spare = 0.0 if absent else max(bounds.stale_while_revalidate, bounds.stale_if_error)
         if fill.clip is not None and fill.clip < cap + spare:
             cap = min(cap, fill.clip)

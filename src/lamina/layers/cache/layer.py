@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.layer import Layer
-from lamina.layers.cache.binding import bound, lag_of
+from lamina.layers.cache.binding import bound, lag_of, second_of
 from lamina.layers.cache.controls import Controls
 from lamina.layers.cache.core import Bounds, Core
 from lamina.layers.cache.fills import Fills
@@ -16,6 +16,7 @@ from lamina.operation import Operation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lamina.layer import Bytes
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
@@ -43,6 +44,10 @@ class Cache(Controls, Layer):
     in ``Call.age``, the second in ``Call.degraded`` too, and are off unless named. Neither gives
     what a write has made wrong, or what is past its own expiry.
 
+    What is not here is looked for in *l2*, any key-value store, and kept there for *l2_ttl*
+    seconds (None: *ttl*); see ``Second`` for what it promises to several processes. Above ``Seal``
+    it must be sealed too (E14). The cache neither opens nor closes it.
+
     At most *max_entries* answers and *max_bytes* bytes are held, none above 1/64 of *max_bytes*;
     what is read once leaves first. Whatever fails in the cache, reads go on without it. The terms
     are those of RFC 5861 and RFC 2308; the numbers are our own.
@@ -66,6 +71,11 @@ class Cache(Controls, Layer):
         stale_while_revalidate: float = 0.0,
         stale_if_error: float = 0.0,
         idle: float | None = None,
+        l2: Bytes | None = None,
+        l2_ttl: float | None = None,
+        l2_timeout: float = 0.1,
+        l2_pause: float = 1.0,
+        l2_namespace: str = "lamina",
     ) -> None:
         self.ttl = ttl
         self.max_entries = max_entries
@@ -76,13 +86,20 @@ class Cache(Controls, Layer):
         self.stale_while_revalidate = stale_while_revalidate
         self.stale_if_error = stale_if_error
         self.idle = idle
+        self.l2 = l2
+        self.l2_ttl = l2_ttl
+        self.l2_timeout = l2_timeout
+        self.l2_pause = l2_pause
+        self.l2_namespace = l2_namespace
         check(self)
 
     def setup(self, site: Site) -> None:
         told = {field.name for field in fields(Bounds)}
         options = {name: value for name, value in self.options().items() if name in told}
-        self._core = Core(Bounds(**options, lag=lag_of(site)), site.runtime.rng.random)
+        lag, oldest = lag_of(site), max(self.ttl, self.l2_ttl or 0.0)
+        self._core = Core(Bounds(**options, lag=lag, oldest=oldest), site.runtime.rng.random)
         self._fills = Fills(self._core, site.runtime, tuple(site.common.reluctant))
+        self._second = second_of(self, site, lag)
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         """Want writes, to forget what they change, and reads that can be asked ``fresh``."""
@@ -90,7 +107,7 @@ class Cache(Controls, Layer):
         return kind.tags is not Operation[Any].tags and (op.writes or hasattr(op, "fresh"))
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        return cast("Handler[Op, R]", bound(op, inner, site, self._fills))
+        return cast("Handler[Op, R]", bound(op, inner, site, self._fills, self._second))
 
     def explain(self, op: Operation[Any]) -> Mapping[str, object] | None:
         """Tell whether the answer to *op* is held, how old it is, and how long it will be."""
@@ -98,3 +115,5 @@ class Cache(Controls, Layer):
 
     async def close(self) -> None:
         self.leave()
+        if self._second is not None:
+            await self._second.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from lamina.errors import Corrupt, DeadlineExceeded, StorageError
 from lamina.layers.cache.fills import expiry
 from lamina.layers.cache.flights import Asking, Flight, own_copy
-from lamina.values import Done, Failed, Stamped
+from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Told: TypeAlias = "dict[Any, Outcome[Any]]"
 Asked: TypeAlias = "dict[Any, Operation[Any]]"
+Answer: TypeAlias = "tuple[Any, float | None, float]"
+"""An answer, when it expires by itself (Unix seconds), how long ago it was true (seconds)."""
 
 
 @final
@@ -56,7 +58,7 @@ class ManyReader:
         told: Told = {} if op.fresh else self._held(op, asked)
         missing = {name: one for name, one in asked.items() if name not in told}
         if missing:
-            told |= await self._missing(op, missing, whole=len(missing) == len(singles))
+            told |= await self._missing(op, missing)
         return tuple(told[name] for name in names)
 
     def _held(self, op: Any, asked: Asked) -> Told:
@@ -88,10 +90,10 @@ class ManyReader:
         if alone and fills.refreshes():
             begun = {name: fills.begin(table, name, one) for name, one in alone.items()}
             flights = [flight for flight in begun.values() if flight is not None]
-            work = self._ask(op, alone, begun, whole=False)
+            work = self._ask(op, alone, begun)
             fills.spawn(work, f"refresh {type(op).__name__}", flights)
 
-    async def _missing(self, op: Any, missing: Asked, *, whole: bool) -> Told:
+    async def _missing(self, op: Any, missing: Asked) -> Told:
         """Ask for what nobody asks for yet, and wait for the rest."""
         fills, table = self._fills, self._table
         followed: dict[Any, Flight] = {}
@@ -104,7 +106,7 @@ class ManyReader:
         told: Told = {}
         if own:
             begun = {name: fills.begin(table, name, one) for name, one in own.items()}
-            told = await self._ask_or_spare(op, own, begun, whole=whole and not followed)
+            told = await self._ask_or_spare(op, own, begun)
         for name, flight in followed.items():
             told[name] = await self._follow(op, name, missing[name], flight)
         return told
@@ -116,18 +118,16 @@ class ManyReader:
         table.counts.coalesced += 1
         if await flight.follow(fills.core, fills.runtime):
             begun = fills.begin(table, name, one) if flight.left() else flight
-            return (await self._ask_or_spare(op, {name: one}, {name: begun}, whole=False))[name]
+            return (await self._ask_or_spare(op, {name: one}, {name: begun}))[name]
         try:
             return Done(flight.result())
         except StorageError as error:
             return self._spared(name, one, Failed(error))
 
-    async def _ask_or_spare(
-        self, op: Any, asked: Asked, flights: dict[Any, Flight | None], *, whole: bool
-    ) -> Told:
+    async def _ask_or_spare(self, op: Any, asked: Asked, flights: dict[Any, Flight | None]) -> Told:
         """Ask; where that fails give old answers, if there are any."""
         try:
-            told = await self._ask(op, asked, flights, whole=whole)
+            told = await self._ask(op, asked, flights)
         except StorageError as error:
             told = {name: Failed(own_failure(error)) for name in asked}
             spared = {name: self._spared(name, asked[name], told[name]) for name in asked}
@@ -142,63 +142,79 @@ class ManyReader:
         entry = self._fills.spare(self._table, name, one, told.error)
         return told if entry is None else Done(entry.value)
 
-    async def _ask(
-        self, op: Any, asked: Asked, flights: dict[Any, Flight | None], *, whole: bool
-    ) -> Told:
+    async def _ask(self, op: Any, asked: Asked, flights: dict[Any, Flight | None]) -> Told:
         fills = self._fills
         self._table.counts.misses += len(asked)
+        begun = list(flights.values())
         with Asking() as call:
             try:
-                outcomes = await self._send(op, tuple(asked.values()), whole=whole)
-                pairs = _paired(asked, outcomes)
-                return {name: self._land(flights[name], told, call) for name, told in pairs}
+                answers = await self._answers(op, tuple(asked.values()), begun, call)
+                pairs = zip(asked, begun, answers, strict=True)
+                return {name: self._land(flight, told, call) for name, flight, told in pairs}
             except DeadlineExceeded:  # the leader's own, the followers may have longer
                 raise
             except Exception as error:
-                for flight in filter(None, flights.values()):
+                for flight in filter(None, begun):
                     fills.core.end(flight)
                     flight.fail(error, call)
                 raise
             finally:
-                for flight in filter(None, flights.values()):
+                for flight in filter(None, begun):
                     if not flight.ended:
                         flight.hand_over(fills.core)
 
-    async def _send(
-        self, op: Any, singles: tuple[Operation[Any], ...], *, whole: bool
-    ) -> tuple[Outcome[Any], ...]:
-        if self._stamped is not None:
-            batch, send = self._stamped
-            stamps = tuple(cast("Operation[Any]", one.stamped()) for one in singles)
-            return cast("tuple[Outcome[Any], ...]", await send(batch.gather(stamps)))
-        asked = op if whole else op.gather(singles)
-        return cast("tuple[Outcome[Any], ...]", await self._inner(asked))
+    async def _answers(
+        self, op: Any, singles: tuple[Any, ...], begun: list[Flight | None], call: Call
+    ) -> Sequence[Answer | Failed]:
+        """Return of each its answer, when that expires, and how old it is; or its failure."""
+        if self._second is None:
+            told = await self._below(op, singles)
+            return [one if isinstance(one, Failed) else (*one, 0.0) for one in told]
 
-    def _land(self, flight: Flight | None, told: Outcome[Any], call: Call) -> Outcome[Any]:
+        async def below(some: tuple[Any, ...]) -> Sequence[tuple[Any, float | None] | Failed]:
+            return await self._below(op, some)
+
+        def keep(place: int) -> bool:
+            flight = begun[place]
+            return self._keep and flight is not None and call.is_fresh() and flight.joinable()
+
+        clips = [None if flight is None else flight.clip for flight in begun]
+        return await self._second.ask_many(singles, below, keep, clips)
+
+    async def _below(
+        self, op: Any, singles: tuple[Any, ...]
+    ) -> list[tuple[Any, float | None] | Failed]:
+        if self._stamped is None:
+            outcomes = await self._inner(op.gather(singles))
+        else:
+            batch, send = self._stamped
+            outcomes = await send(batch.gather(tuple(one.stamped() for one in singles)))
+        if len(outcomes) != len(singles):
+            msg = f"{len(outcomes)} answers to a batch of {len(singles)}"
+            raise Corrupt(msg)
+        return [self._told(outcome) for outcome in outcomes]
+
+    def _told(self, outcome: Outcome[Any]) -> tuple[Any, float | None] | Failed:
+        if not isinstance(outcome, Done):
+            return outcome
+        value, until = outcome.value, expiry(outcome.value)
+        return (value if self._stamped is None else value.value), until
+
+    def _land(self, flight: Flight | None, told: Answer | Failed, call: Call) -> Outcome[Any]:
         """Give one outcome to those who wait for it, and keep it if it may be kept."""
-        if not isinstance(told, Done):
+        if isinstance(told, Failed):
             if flight is not None and not isinstance(told.error, DeadlineExceeded):
                 self._fills.core.end(flight)
                 flight.fail(told.error, call)
             return told
-        value, until = told.value, expiry(told.value)
-        if self._stamped is not None:
-            value = cast("Stamped[Any]", value).value
+        answer, until, age = told
         if flight is not None:
-            keep = self._keep and call.is_fresh()
-            self._fills.settle(flight, value, until, 0.0, keep=keep)
-            flight.land(value, call)
-        return told if self._stamped is None else Done(value)
+            self._fills.settle(flight, answer, until, age, keep=self._keep and call.is_fresh())
+            flight.land(answer, call)
+        return Done(answer)
 
 
 def own_failure(error: StorageError) -> StorageError:
     """Return a copy of *error* for one item."""
     made = own_copy(error)
     return made if isinstance(made, StorageError) else error
-
-
-def _paired(asked: Asked, outcomes: Sequence[Outcome[Any]]) -> list[tuple[Any, Outcome[Any]]]:
-    if len(outcomes) != len(asked):
-        msg = f"{len(outcomes)} answers to a batch of {len(asked)}"
-        raise Corrupt(msg)
-    return list(zip(asked, outcomes, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lamina.layers.cache.second.options import check as check_second
 from lamina.options import check_number, check_whole
 
 if TYPE_CHECKING:
@@ -24,3 +25,4 @@ def check(cache: Cache) -> None:
         check_number(cache, name, least=0)
     check_number(cache, "negative_ttl", above=0, most=30, optional=True)
     check_number(cache, "idle", above=0, optional=True)
+    check_second(cache)
