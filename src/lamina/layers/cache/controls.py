@@ -54,14 +54,16 @@ class Controls:
         else:
             self._second.owe(everything=True)
 
-    async def sweep(self) -> int:
+    async def sweep(self, *, invalidated: bool = False) -> int:
         """Let go of answers that no longer hold, giving the loop turns; return how many were due.
 
-        They are never given in any case: it frees their memory at once, and counts.
+        They are never given in any case: it frees their memory at once, and counts. With
+        *invalidated* it counts those that no write had ended.
         """
         core, runtime, dropped = self._core, self._fills.runtime, 0
         for place, entry in enumerate(list(core.shelf), 1):
-            dropped += core.drop_if_wrong(entry, runtime.now(), runtime.wall())
+            written = invalidated and any(mark.written for mark in entry.marks)
+            dropped += core.drop_if_wrong(entry, runtime.now(), runtime.wall()) and not written
             if place % _SLICE == 0:
                 await asyncio.sleep(0)
         return dropped

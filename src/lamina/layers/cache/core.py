@@ -92,6 +92,13 @@ class Table:
         self.entries: dict[Any, Entry] = {}
         self.fills: dict[Any, Fill] = {}
 
+    def end(self, fill: Fill) -> bool:
+        """Note that a fill has ended; tell whether it was still the newest of its key."""
+        if self.fills.get(fill.identity) is not fill:
+            return False
+        del self.fills[fill.identity]
+        return True
+
 
 @final
 class Core:
@@ -125,10 +132,7 @@ class Core:
 
     def end(self, fill: Fill) -> bool:
         """Note that a fill has ended; tell whether it was still the newest of its key."""
-        if fill.table.fills.get(fill.identity) is not fill:
-            return False
-        del fill.table.fills[fill.identity]
-        return True
+        return fill.table.end(fill)
 
     def keep(
         self,
@@ -213,7 +217,7 @@ class Core:
         if tag is None:
             self.eras.end(matcher(pattern, key, scope))
         else:
-            self.marks.end((tag,))
+            self.marks.end((tag,), written=False)
 
     def drop_if_wrong(self, entry: Entry, now: float, wall: float) -> bool:
         """Let go of an answer that is of no use any more; tell whether it would be in time."""

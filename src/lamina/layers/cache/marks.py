@@ -11,13 +11,18 @@ if TYPE_CHECKING:
 
 
 class Mark:
-    """One generation of one *tag*; whoever holds it sees at once that it has ended."""
+    """One generation of one *tag*; whoever holds it sees at once that it has ended.
 
-    __slots__ = ("__weakref__", "dead", "tag")
+    Attributes:
+        written: Whether a write has ended it, and no invalidation.
+    """
+
+    __slots__ = ("__weakref__", "dead", "tag", "written")
 
     def __init__(self, tag: str = "") -> None:
         self.tag = tag
         self.dead = False
+        self.written = False
 
 
 @final
@@ -45,12 +50,12 @@ class Marks:
             taken.append(mark)
         return tuple(taken)
 
-    def end(self, tags: Iterable[str]) -> None:
+    def end(self, tags: Iterable[str], *, written: bool = True) -> None:
         """End the generations of *tags*: what was true under them is so no longer."""
         for tag in tags:
             mark = self._live.pop(tag, None)
             if mark is not None:
-                mark.dead = True
+                mark.dead, mark.written = True, written
 
     def doubt(self, tags: Iterable[str], now: float, until: float) -> None:
         """Give no generation of *tags* before *until*."""
