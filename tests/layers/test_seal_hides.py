@@ -32,6 +32,7 @@ from lamina.domains.media import (
     Begin,
     Finish,
     Head,
+    HeadMany,
     ListObjects,
     Put,
     PutPart,
@@ -76,7 +77,7 @@ TELLS_NOTHING: Final = {
 
 REMOVED: Final = {Sign}
 
-TELLS_ABOUT: Final = {Head, ListObjects, Begin, Finish}
+TELLS_ABOUT: Final = {Head, HeadMany, ListObjects, Begin, Finish}
 """They carry or answer no bytes, but what is told of them is changed."""
 
 DOMAINS: Final = {

@@ -36,6 +36,7 @@ from lamina.domains.media import (
     Erase,
     Finish,
     Head,
+    HeadMany,
     ListObjects,
     Put,
     PutPart,
@@ -112,6 +113,7 @@ SAMPLES: Final[dict[str, tuple[Operation[Any], ...]]] = {
     "media": (
         Check(),
         Head("a"),
+        HeadMany(("a", "b")),
         ReadRange("a"),
         Put("a", b"1"),
         Begin("a"),

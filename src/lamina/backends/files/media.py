@@ -21,6 +21,7 @@ from lamina.domains.media import (
     Erase,
     Finish,
     Head,
+    HeadMany,
     Info,
     ListObjects,
     MediaBackend,
@@ -35,7 +36,7 @@ from lamina.domains.media import (
 )
 from lamina.domains.store import Check
 from lamina.errors import Closed, Corrupt, Invalid, StackError
-from lamina.values import FrozenDict, Json, Page
+from lamina.values import Done, Failed, FrozenDict, Json, Outcome, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,11 @@ class FilesMedia(MediaBackend):
     async def head(self, op: Head) -> Info | None:
         found = await self._run(lambda disk: disk.index.find(op.scope, op.key))
         return None if found is None else _info(found)
+
+    @serves(HeadMany)
+    async def head_many(self, op: HeadMany) -> tuple[Outcome[Info | None], ...]:
+        found = await self._run(lambda disk: [disk.index.find(op.scope, key) for key in op.keys])
+        return tuple(map(_told, found))
 
     @serves(ReadRange)
     async def read_range(self, op: ReadRange) -> Chunk | None:
@@ -210,6 +216,13 @@ class FilesMedia(MediaBackend):
 
 def _condition(op: Put | Finish) -> Allowed | None:
     return (lambda etag: check_condition(op, etag)) if has_condition(op) else None
+
+
+def _told(entry: Entry | None) -> Outcome[Info | None]:
+    try:
+        return Done(None if entry is None else _info(entry))
+    except Corrupt as error:
+        return Failed(error)
 
 
 def _info(entry: Entry) -> Info:

@@ -17,6 +17,7 @@ from lamina.domains.media import (
     Erase,
     Finish,
     Head,
+    HeadMany,
     Info,
     ListObjects,
     MediaBackend,
@@ -29,7 +30,7 @@ from lamina.domains.media import (
 )
 from lamina.domains.store import Check
 from lamina.errors import Invalid
-from lamina.values import Page
+from lamina.values import Done, Outcome, Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,11 @@ class MemoryMedia(MediaBackend):
     async def head(self, op: Head) -> Info | None:
         found = self._objects.get((op.scope, op.key))
         return None if found is None else found.info
+
+    @serves(HeadMany)
+    async def head_many(self, op: HeadMany) -> tuple[Outcome[Info | None], ...]:
+        found = (self._objects.get((op.scope, key)) for key in op.keys)
+        return tuple(Done(None if one is None else one.info) for one in found)
 
     @serves(ReadRange)
     async def read_range(self, op: ReadRange) -> Chunk | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, overload
 
 from lamina.backend import Backend
 from lamina.domains.media.operations import (
@@ -11,6 +11,7 @@ from lamina.domains.media.operations import (
     Begin,
     Erase,
     Head,
+    HeadMany,
     Info,
     ListObjects,
     Put,
@@ -19,9 +20,9 @@ from lamina.domains.media.operations import (
 )
 from lamina.domains.media.sources import Source, read_part, source_of
 from lamina.domains.media.upload import Upload
-from lamina.domains.store import Facade, every
+from lamina.domains.store import Facade, every, values_of
 from lamina.errors import Conflict, Invalid
-from lamina.values import EMPTY, Json, check_type
+from lamina.values import EMPTY, Json, Outcome, check_type, each_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -171,6 +172,26 @@ class Media(Facade):
         """Return size, etag, type and metadata."""
         return self._head(Head(key, fresh, scope=self._scope))
 
+    @overload
+    async def head_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: Literal[False] = False
+    ) -> tuple[Info | None, ...]: ...
+    @overload
+    async def head_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: Literal[True]
+    ) -> tuple[Outcome[Info | None], ...]: ...
+    async def head_many(
+        self, keys: Sequence[str], /, *, fresh: bool = False, outcomes: bool = False
+    ) -> tuple[Info | None, ...] | tuple[Outcome[Info | None], ...]:
+        """Return what is known of several objects, in the order asked.
+
+        Raises:
+            BatchFailed: Some failed; with *outcomes* each is told instead.
+        """
+        op = HeadMany(each_of(keys, what="keys"), fresh, scope=self._scope)
+        told = await self.bound.send(op)
+        return told if outcomes else values_of(told)
+
     async def open_reader(self, key: str, /) -> Reader | None:
         """Return a reader of the object as it is now, None if it is absent."""
         info = await self._head(Head(key, fresh=True, scope=self._scope))
@@ -201,6 +222,8 @@ class Media(Facade):
 
 class MediaBackend(Backend[Media]):
     """A backend of the media domain."""
+
+    batches = (HeadMany,)
 
     def facade(self, bound: Bound) -> Media:
         return Media(bound)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final, Self, cast, final
 
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict
 from lamina.fields import shown
-from lamina.operation import Operation, Send, operation
+from lamina.operation import Batch, Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
@@ -199,3 +199,24 @@ class Sign(Operation[str]):
 
     def tags(self) -> tuple[str, ...]:
         return (self.tag(self.key),)
+
+
+@operation("media")
+class HeadMany(Batch[Info | None]):
+    """Tell what is known of several objects without their bytes."""
+
+    keys: tuple[Key, ...]
+    fresh: bool = False
+
+    single = Head
+
+    def tags(self) -> tuple[str, ...]:
+        return tuple(self.tag(key) for key in self.keys)
+
+    def singles(self) -> tuple[Head, ...]:
+        return tuple(Head(key, self.fresh, scope=self.scope) for key in self.keys)
+
+    @classmethod
+    def gather(cls, singles: tuple[Operation[Any], ...]) -> Self:
+        heads = cast("tuple[Head, ...]", singles)
+        return cls(tuple(one.key for one in heads), heads[0].fresh, scope=heads[0].scope)

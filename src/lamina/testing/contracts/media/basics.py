@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lamina.domains.media import Erase, Head, ListObjects, Media, Put, ReadRange, Sign
+from lamina.domains.media import Erase, Head, HeadMany, ListObjects, Media, Put, ReadRange, Sign
 from lamina.errors import Invalid, StorageError, Unsupported
 from lamina.testing.clock import run
 from lamina.testing.contracts.backend import BackendContract, near
 from lamina.testing.contracts.punctual import punctual
 from lamina.testing.samples import NAMES, REFUSED
-from lamina.values import freeze
+from lamina.values import Done, freeze
 
 
 class BasicMedia(BackendContract[Media]):
@@ -59,6 +59,33 @@ class BasicMedia(BackendContract[Media]):
             assert chunk is not None
             assert await store.head("a") == told == chunk.info
             assert await store.search("a") == (told,)
+
+    async def test_tells_of_many_objects_in_the_order_asked(self) -> None:
+        async with self.opened(HeadMany, Head, Put) as store:
+            assert await store.head_many([]) == ()
+            keys = [f"k{place}" for place in range(40)]
+            for place, key in enumerate(keys):
+                await store.set(key, b"x" * place, metadata={"n": place})
+            await store.set("ключ", b"")
+            asked = ["none", "k3", "ключ", "k3", *reversed(keys)]
+            alone = [await store.head(key) for key in asked]
+            assert await store.head_many(asked) == (*alone,)
+            assert await store.head_many(asked, outcomes=True) == (*map(Done, alone),)
+            assert await store.delete("k3")
+            assert await store.head_many(["k3", "k4"], fresh=True) == (None, await store.head("k4"))
+            assert await store.head_many(["none"] * 1100) == (None,) * 1100
+
+    async def test_confines_heads_of_many_to_a_scope(self) -> None:
+        async with self.opened(HeadMany, Put) as store:
+            await store.scoped("acme").set("a", b"1")
+            await store.set("b", b"12")
+            for view, wanted in (
+                (store, [None, 2]),
+                (store.scoped("acme"), [1, None]),
+                (store.scoped("acm"), [None, None]),
+            ):
+                told = await view.head_many(["a", "b"])
+                assert [info and info.size for info in told] == wanted
 
     async def test_refuses_names_that_some_store_could_not_hold(self) -> None:
         async with self.opened(Put, Head) as store:
