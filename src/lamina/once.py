@@ -58,7 +58,7 @@ class Once(Generic[T]):
         if making is None:
             making = self._under_way[key] = Making()
         try:
-            if first or await making.wait(self._layer):
+            if first or await making.follow(self._layer):
                 return await making.lead(work), False
             return making.result(), True
         finally:
@@ -75,39 +75,50 @@ class Once(Generic[T]):
         return len(self._under_way)
 
 
-@final
-class Making(Generic[T]):
-    """One that is being made, and those who wait for it in the order they came."""
+class Shared(Generic[T]):
+    """What one caller makes and others wait for; it keeps their order.
 
-    __slots__ = ("_call", "_error", "_made", "_waiters", "ended", "outdated")
+    Attributes:
+        ended: Whether it was made, has failed, or was left by all.
+    """
 
     def __init__(self) -> None:
         self.ended = False
-        self.outdated = False
         self._waiters: dict[asyncio.Future[Told], None] = {}
         self._made: Any = None
         self._error: Exception | None = None
         self._call: Call | None = None
 
-    async def lead(self, work: Callable[[Making[T]], Coroutine[Any, Any, T]]) -> T:
-        """Do the work and give what it makes to all who wait."""
-        with Asking() as call:
-            try:
-                self._made = made = await work(self)
-                self._end(call)
-            except DeadlineExceeded:  # the leader's own, those who wait may have longer
-                raise
-            except Exception as error:
-                self._error = error
-                self._end(call)
-                raise
-            finally:
-                if not self.ended:
-                    self._hand_over()
-        return made
+    def land(self, made: T, call: Call) -> None:
+        """Give what was made to all who wait, with what *call* collected about it."""
+        self._made = made
+        self._end(call)
 
-    async def wait(self, layer: str) -> bool:
-        """Wait for the end; True if the caller has to lead instead."""
+    def fail(self, error: Exception, call: Call) -> None:
+        """Give each who waits a copy of the error."""
+        self._error = error
+        self._end(call)
+
+    def was_left(self) -> bool:
+        """Tell whether it ended without an answer or an error: who still wants one must ask."""
+        return self.ended and self._call is None
+
+    def hand_over(self) -> None:
+        """Let the first who still waits make it instead; end if nobody does."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(Told.LEAD)
+                return
+        self.ended = True
+
+    async def follow(self, layer: str) -> bool:
+        """Wait for the end; True if there is none and the caller has to lead instead.
+
+        Raises:
+            DeadlineExceeded: The caller's own deadline came first.
+        """
+        if self.ended:
+            return self._call is None
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Told] = loop.create_future()
         end, timer, told = ends(), None, None
@@ -121,7 +132,7 @@ class Making(Generic[T]):
                 timer.cancel()
             del self._waiters[waiter]
             if told is None and not waiter.cancelled() and waiter.result() is Told.LEAD:
-                self._hand_over()  # cancelled just after it was to lead
+                self.hand_over()  # cancelled just after it was to lead
         if told is Told.LATE:
             raise DeadlineExceeded(_LATE, layer=layer, sent="no")
         return told is Told.LEAD
@@ -140,12 +151,30 @@ class Making(Generic[T]):
             if not waiter.done():
                 waiter.set_result(Told.ENDED)
 
-    def _hand_over(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(Told.LEAD)
-                return
-        self.ended = True
+
+@final
+class Making(Shared[T]):
+    """One value being made; *outdated* tells its maker that it must not be stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outdated = False
+
+    async def lead(self, work: Callable[[Making[T]], Coroutine[Any, Any, T]]) -> T:
+        """Do the work and give what it makes to all who wait."""
+        with Asking() as call:
+            try:
+                made = await work(self)
+                self.land(made, call)
+            except DeadlineExceeded:  # the leader's own, those who wait may have longer
+                raise
+            except Exception as error:
+                self.fail(error, call)
+                raise
+            finally:
+                if not self.ended:
+                    self.hand_over()
+        return made
 
 
 @final

@@ -112,7 +112,7 @@ class Fills:
             del task
             for flight in flights:
                 if not flight.ended:
-                    flight.hand_over(self.core)
+                    flight.hand_over()
 
         self.runtime.spawn(work, name).add_done_callback(ended)
 

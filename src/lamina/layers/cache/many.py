@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from lamina.errors import Corrupt, DeadlineExceeded, StorageError
 from lamina.layers.cache.fills import expiry
-from lamina.layers.cache.flights import Asking, Flight, own_copy
+from lamina.layers.cache.flights import Flight
+from lamina.once import Asking, own_copy
 from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ class ManyReader:
     ) -> Outcome[Any]:
         fills, table = self._fills, self._table
         table.counts.coalesced += 1
-        if await flight.follow(fills.core, fills.runtime):
-            begun = fills.begin(table, name, one) if flight.left() else flight
+        if await flight.follow("cache"):
+            begun = fills.begin(table, name, one) if flight.was_left() else flight
             return (await self._ask_or_spare(op, {name: one}, {name: begun}))[name]
         try:
             return Done(flight.result())
@@ -161,7 +162,7 @@ class ManyReader:
             finally:
                 for flight in filter(None, begun):
                     if not flight.ended:
-                        flight.hand_over(fills.core)
+                        flight.hand_over()
 
     async def _answers(
         self, op: Any, singles: tuple[Any, ...], begun: list[Flight | None], call: Call
@@ -210,7 +211,7 @@ class ManyReader:
         answer, until, age = told
         if flight is not None:
             self._fills.settle(flight, answer, until, age, keep=self._keep and call.is_fresh())
-            flight.land(answer, call)
+            self._fills.land(flight, answer, until, call)
         return Done(answer)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.errors import DeadlineExceeded, StorageError
 from lamina.layers.cache.fills import expiry
-from lamina.layers.cache.flights import Asking, Flight
+from lamina.layers.cache.flights import Flight
+from lamina.once import Asking
 
 if TYPE_CHECKING:
     from lamina.layers.cache.core import Table
@@ -105,7 +106,7 @@ class Reader:
         found = None if op.fresh else fills.joinable(self._table, identity)
         if found is not None:
             counts.coalesced += 1
-            if await found.follow(fills.core, fills.runtime):
+            if await found.follow("cache"):
                 return await self._lead(found, op)
             return found.result()
         flight = fills.begin(self._table, identity, op)
@@ -139,7 +140,7 @@ class Reader:
                 raise
             finally:
                 if not flight.ended:
-                    flight.hand_over(fills.core)
+                    flight.hand_over()
 
     async def _ask(self, op: Any, flight: Flight, is_fresh: Any) -> tuple[Any, float | None, float]:
         """Return the answer, when it expires (Unix seconds), and how old it is (seconds)."""
