@@ -29,6 +29,7 @@ class _Whole(Options):
     home: str | None = None
     connect_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     index_messages: bool = False
+    cache_bytes: int | None = Field(default=None, ge=1)
 
 
 def load(
@@ -57,7 +58,7 @@ def load(
     sections = _sections(merged, place, problems)
     problems.raise_if_any()
     used = tuple(label for label, tree in sources if tree)
-    set_for_all = whole.connect_timeout, whole.index_messages
+    set_for_all = whole.connect_timeout, whole.index_messages, whole.cache_bytes
     return Settings(name, place, *set_for_all, sections, (f"preset {name}", *used))
 
 

@@ -82,11 +82,15 @@ class Elsewhere:
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of a unified storage; *connect_timeout* in seconds, *sources* the weakest first."""
+    """All of a unified storage; *connect_timeout* in seconds, *sources* the weakest first.
+
+    *cache_bytes* is what the caches of all its stores may hold together; None for the default.
+    """
 
     preset: str
     home: Path
     connect_timeout: float
     index_messages: bool
+    cache_bytes: int | None
     sections: Mapping[str, Section]
     sources: tuple[str, ...]

@@ -21,7 +21,7 @@ MOST: Final = 1024 * 1024
 """Bytes of the largest file that is read."""
 
 _PREFIX: Final = "LAMINA_"
-_PLAIN: Final = ("preset", "home", "connect_timeout", "index_messages")
+_PLAIN: Final = ("preset", "home", "connect_timeout", "index_messages", "cache_bytes")
 _AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from lamina.stack import Stack
+from lamina.storage.caches import CACHE_BYTES
 from lamina.storage.reopening import Reopening
 from lamina.storage.unified import UnifiedStorage
 
@@ -64,6 +65,7 @@ def assemble(settings: Settings) -> UnifiedStorage:
         required=[name for name, section in settings.sections.items() if section.required],
         connect_timeout=settings.connect_timeout,
         index_messages=settings.index_messages,
+        cache_bytes=CACHE_BYTES if settings.cache_bytes is None else settings.cache_bytes,
     )
 
 

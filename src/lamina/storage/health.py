@@ -7,19 +7,14 @@ import dataclasses
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, cast, runtime_checkable
 
+from lamina.storage.caches import cache_of, plain
 from lamina.storage.domains import Domains, together
-from lamina.values import check_positive, check_text
+from lamina.values import check_positive
 
 if TYPE_CHECKING:
     from lamina.domains.store import Facade
 
 _NAMES: Final = {"keyvalue": "redis", "vectors": "vector", "documents": "supabase", "media": "s3"}
-
-
-@runtime_checkable
-class _Cache(Protocol):
-    def invalidate(self, pattern: str | None = None) -> int: ...
-    def stats(self) -> Any: ...
 
 
 @runtime_checkable
@@ -80,19 +75,6 @@ class Health(Domains):
             for error, seconds in [checked[name]]
         }
 
-    async def invalidate_cache(self, pattern: str | None = None) -> int:
-        """Forget cached answers of keys that match a glob, all without; return how many.
-
-        The caches are shared by all tenants of this storage, and so is this.
-        """
-        if pattern is not None:
-            check_text(pattern, what="pattern")
-        return sum(
-            layer.invalidate(pattern)
-            for store in self.stores().values()
-            if (layer := _layer(store, _Cache)) is not None
-        )
-
     async def _check(self, within: float) -> dict[str, tuple[Exception | None, float]]:
         check_positive(within, what="within")
         stores = self.stores()
@@ -120,13 +102,14 @@ def _layer(store: Facade, kind: Any) -> Any:
 
 
 def _status(store: Facade, error: Exception | None, seconds: float) -> DomainStatus:
+    cache = cache_of(store)
     return {
         "backend": store.bound.backend,
         "healthy": error is None,
         "error": None if error is None else f"{type(error).__name__}: {error}".rstrip(": "),
         "seconds": seconds,
         "breaker": _told(_layer(store, _Breaker), "status"),
-        "cache": _told(_layer(store, _Cache), "stats"),
+        "cache": None if cache is None else plain(cache.stats()),
         "metrics": _told(_layer(store, _Metrics), "summary"),
     }
 

@@ -8,7 +8,9 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from lamina.errors import StackError, StorageError, Unavailable
+from lamina.options import check_whole
 from lamina.runtime import Runtime
+from lamina.storage.caches import CACHE_BYTES, Caches
 from lamina.storage.context import ContextSearch
 from lamina.storage.documents import DocumentStore
 from lamina.storage.domains import DOMAINS, outcome_of
@@ -31,7 +33,7 @@ _log: Final = logging.getLogger("lamina.storage")
 
 
 @final
-class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
+class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health, Caches):
     """Conversations, documents, search and files over four stores, each behind its own stack.
 
     As a context manager it connects all four at once, each within *connect_timeout* seconds, and
@@ -41,7 +43,8 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
     error comes out. Stores *beside* the four, which layers of theirs use, are opened with them,
     and closed after them.
 
-    With *index_messages* what the assistant says is indexed too, in a namespace of its chat.
+    With *index_messages* what the assistant says is indexed too, in a namespace of its chat. The
+    caches of all its stores hold *cache_bytes* together, each no more than its own bound.
     What it returns is the caller's own. None (False) means absent, every failure raises.
     """
 
@@ -57,6 +60,7 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         beside: Mapping[str, Facade] | None = None,
         connect_timeout: float = 10.0,
         index_messages: bool = False,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         unknown = sorted(set(required) - set(DOMAINS))
         if unknown:
@@ -70,10 +74,13 @@ class UnifiedStorage(ContextSearch, DocumentStore, MediaStore, Health):
         self.required = frozenset(required)
         self.connect_timeout = connect_timeout
         self.index_messages = index_messages
+        self.cache_bytes = cache_bytes
+        check_whole(self, "cache_bytes", least=1)
         self._runtime = Runtime()
         self._reopens = dict(reopens or {})
         self._tenant = ""
         self._closed: asyncio.Event | None = None
+        self._share_memory(cache_bytes)
 
     @classmethod
     def in_memory(cls, *, index_messages: bool = False) -> Self:
