@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BOUNDED: Final = frozenset(
-    ("quota", "cache", "squeeze", "seal", "retry", "hedge", "throttle", "breaker", "limit")
+    ("quota", "cache", "squeeze", "seal", "batch", "retry", "hedge", "throttle", "breaker", "limit")
 )
 """Slots whose layers end each wait of theirs at the deadline."""
 
