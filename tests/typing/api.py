@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import assert_type
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, assert_type
 
 from lamina import (
     Blocking,
@@ -35,10 +35,12 @@ from lamina import (
     Throttle,
     Timeout,
     Unavailable,
+    UnifiedStorage,
     Vector,
     Vectors,
 )
 from lamina.bound import Bound
+from lamina.caching import LocalCache, cached
 from lamina.capabilities import Capabilities
 from lamina.context import Call, call
 from lamina.domains.documents import Document, Find, Found, Write
@@ -46,7 +48,9 @@ from lamina.domains.keyvalue import Append, Get, GetMany, Scan, Set
 from lamina.domains.media import Chunk, FileSource, Info, Reader, ReadRange
 from lamina.domains.store import Store
 from lamina.domains.vectors import IndexInfo, Match, Nearest, Record, Upsert
+from lamina.explained import Explained, Held
 from lamina.filters import Filter
+from lamina.layers.cache import CacheStats
 from lamina.layers.chaos import ChaosStatus
 from lamina.layers.deadline import DeadlineStatus
 from lamina.layers.fallback import FallbackStatus
@@ -165,6 +169,8 @@ async def every_facade(store: KeyValue) -> None:
     async with store as opened:
         assert_type(opened, KeyValue)
     assert_type(await store.open(), KeyValue)
+    assert_type(store.explain(Get("a")), Explained)
+    assert_type(store.explain(Get("a")).held, Held | None)
     await store.close()
 
 
@@ -196,7 +202,85 @@ async def beneath_the_facade(bound: Bound) -> None:
     assert_type(bound.handler(Get), Handler[Operation[bytes | None], bytes | None])
     assert_type(bound.capabilities, Capabilities)
     assert_type(bound.plan(), Plan)
+    assert_type(bound.explain(Get("a")), Explained)
     assert_type(bound.layer(Cache), Cache | None)
+
+
+async def made(store: KeyValue) -> None:
+    async def factory() -> bytes:
+        return b""
+
+    assert_type(await store.get_or_set("a", factory), bytes)
+    assert_type(await store.get_or_set("a", factory, ttl=1.0, fresh=True), bytes)
+
+
+@cached(ttl=30)
+async def plain(name: str, /, *, lang: str = "de") -> int | None:
+    return len(name + lang)
+
+
+def pair_of(user: int, *, lang: str = "de") -> tuple[int, str]:
+    return (user, lang)
+
+
+def tags_of(user: int, **_: object) -> tuple[str, ...]:
+    return (f"user:{user}",)
+
+
+@cached(
+    ttl=30,
+    key=pair_of,
+    tags=tags_of,
+    stale_while_revalidate=60,
+    stale_if_error=600,
+    passing=(OSError,),
+)
+async def with_options(user: int, *, lang: str = "de") -> str:
+    return f"{user} {lang}"
+
+
+def name_of(users: Users, name: str) -> str:
+    del users
+    return name
+
+
+class Users:
+    @cached(ttl=30, key=name_of)
+    async def load(self, name: str) -> bytes:
+        return name.encode()
+
+
+async def kept_functions(users: Users) -> None:
+    assert_type(await plain("a"), int | None)
+    assert_type(await plain("a", lang="en"), int | None)
+    assert_type(await with_options(1), str)
+    assert_type(await plain.cache.fresh("a", lang="en"), int | None)
+    assert_type(plain.cache.explain("a"), Held)
+    assert_type(plain.cache.stats(), CacheStats)
+    plain.cache.invalidate("a", lang="en")
+    plain.cache.invalidate_tag("user:1")
+    plain.cache.invalidate_all()
+    assert_type(await users.load("a"), bytes)
+    assert_type(await Users.load(users, "a"), bytes)
+    Users.load.cache.invalidate(users, "a")
+
+
+async def kept_values(factory: Callable[[], Coroutine[Any, Any, str]]) -> None:
+    answers = LocalCache(60, max_entries=100)
+    assert_type(await answers.get_or_set(("a", 1), factory), str)
+    assert_type(await answers.get_or_set("a", factory, tags=("b",), fresh=True), str)
+    assert_type(answers.explain("a"), Held)
+    assert_type(answers.stats(), CacheStats)
+    assert_type(await answers.sweep(), int)
+    answers.invalidate("a")
+    answers.invalidate_tag("b")
+    answers.invalidate_all()
+
+    @answers.cached(tags=tags_of)
+    async def double(user: int) -> int:
+        return 2 * user
+
+    assert_type(await double(1), int)
 
 
 async def outcomes(store: KeyValue) -> bytes | None:
@@ -211,6 +295,12 @@ async def outcomes(store: KeyValue) -> bytes | None:
 async def context() -> None:
     async with call(deadline=2.0) as told:
         assert_type(told, Call)
+
+
+async def caches_of_a_storage(storage: UnifiedStorage) -> None:
+    assert_type(await storage.invalidate_cache("user:*"), int)
+    assert_type(await storage.tenant("acme").invalidate_cache(), int)
+    assert_type(storage.cache_stats(), dict[str, CacheStats])
 
 
 def layers_tell_what_they_do(bound: Bound) -> None:

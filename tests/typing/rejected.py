@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina import Documents, F, KeyValue, Media, MemoryKeyValue, MemoryMedia, Stack, Vectors
 from lamina.backend import serves
+from lamina.caching import cached
 from lamina.domains.documents import Document, Found
 from lamina.domains.keyvalue import Get, KeyValueBackend, Set
 from lamina.domains.media import Info
@@ -90,3 +91,28 @@ class Wrong(KeyValueBackend):
     @serves(Get)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     async def get(self, op: Get) -> str:
         return op.key
+
+
+@cached(ttl=30)
+async def length(name: str) -> int:
+    return len(name)
+
+
+async def kept_functions() -> None:
+    await length(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    length.cache.invalidate()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    text: str = await length("a")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    del text
+
+
+@cached(ttl=30)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def not_async(name: str) -> int:
+    return len(name)
+
+
+async def not_bytes() -> str:
+    return "text"
+
+
+async def made(store: KeyValue) -> None:
+    await store.get_or_set("a", not_bytes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
