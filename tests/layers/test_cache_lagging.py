@@ -105,18 +105,45 @@ async def test_ca1_what_is_kept_to_the_end_of_the_lag_is_not_given_past_it() -> 
     assert await ids(store) == ["a"]
 
 
-async def test_ca1_a_doubtful_write_may_be_shown_a_doubt_and_a_lag_later() -> None:
+async def test_ca1_while_a_doubtful_write_may_begin_to_be_shown_no_search_is_kept() -> None:
     backend = Lagging()
     store = over(backend, doubt=3)
     backend.error = TimedOut("late")
     with pytest.raises(TimedOut):
         await store.set("a", "text")
+
+    for moment, searches in ((0, 2), (3, 4), (LAG - 1.5, 5)):  # each search takes a second
+        await asyncio.sleep(moment)
+        await ids(store)
+        await ids(store)
+        assert backend.searches == searches
+
+
+async def test_ca1_a_search_is_kept_to_the_end_of_the_first_of_two_lags() -> None:
+    backend = Lagging()
+    store = over(backend)
+    await store.set("a", "text")
     await asyncio.sleep(3)
+    await store.set("b", "text")
 
-    await ids(store)
-    entry = next(iter(cache_of(store)._core.shelf))
+    assert await ids(store) == []
+    await asyncio.sleep(1.5)  # of the first the lag is over now
 
-    assert entry.ends == pytest.approx(3 + LAG)
+    assert await ids(store) == ["a"]
+    assert await ids(store) == ["a"]
+    assert backend.searches == 2
+
+
+async def test_ca1_nobody_joins_a_search_once_the_lag_in_which_it_began_is_over() -> None:
+    backend = Lagging()
+    store = over(backend)
+    await store.set("a", "text")
+    await asyncio.sleep(LAG - 0.5)
+    early = asyncio.ensure_future(ids(store))
+    await asyncio.sleep(0.75)
+
+    assert await ids(store) == ["a"]
+    assert await early == []
 
 
 async def test_ca1_reads_by_id_do_not_lag() -> None:

@@ -88,7 +88,7 @@ async def test_without_doubt_a_write_that_was_left_is_not_seen(
 async def test_without_forgetting_what_a_write_changes_stale_answers_are_seen(
     server: Postgres, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Marks, "end", lambda *_: None)
+    monkeypatch.setattr(Marks, "end", lambda *_, **__: None)
     async with tried(server, kind) as (trial, _, _):
         with pytest.raises(AssertionError, match="stale"):
             await trial.rounds(*[trial.pace] * 10)

@@ -203,7 +203,8 @@ class Core:
         if doubt:
             self.marks.doubt(tags, now, now + doubt)
         if bounds.lag:
-            self.marks.lag(tags, now, now + doubt + bounds.lag)
+            first = now if doubt else now + bounds.lag  # it may have landed at any time
+            self.marks.lags.note(tags, now, first, now + doubt + bounds.lag)
 
     def invalidate(
         self,

@@ -44,7 +44,7 @@ class Fills:
         marks = core.take(tags, now)
         if marks is None:
             return None
-        clip = core.marks.lags_until(tags, now) if table.lags else None
+        clip = core.marks.lags.until(tags, now) if table.lags else None
         flight = Flight(table, identity, marks, began=now, clip=clip)
         core.begin(flight)
         return flight
@@ -52,7 +52,9 @@ class Fills:
     def joinable(self, table: Table, identity: Any) -> Flight | None:
         """Return what asks for that key already, if its answer will not be too old."""
         found = table.fills.get(identity)
-        return found if isinstance(found, Flight) and found.joinable() else None
+        if not isinstance(found, Flight) or not found.joinable():
+            return None
+        return found if found.clip is None or self.runtime.now() < found.clip else None
 
     def settle(
         self, flight: Flight, answer: Any, until: float | None, age: float, *, keep: bool

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, final
 from weakref import WeakValueDictionary
 
+from lamina.layers.cache.lags import Lags
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,7 +38,7 @@ class Marks:
     def __init__(self) -> None:
         self._live: WeakValueDictionary[str, Mark] = WeakValueDictionary()
         self._doubts = Times()
-        self._lags = Times()
+        self.lags = Lags()
 
     def take(self, tags: Iterable[str], now: float) -> tuple[Mark, ...] | None:
         """Return the generations of *tags*, None while one of them is in doubt."""
@@ -65,17 +67,8 @@ class Marks:
         """Tell whether a write that may still arrive touches one of *tags*."""
         return any(self._doubts.until(tag, now) > now for tag in tags)
 
-    def lag(self, tags: Iterable[str], now: float, until: float) -> None:
-        """Note that searches of *tags* may miss a write before *until*."""
-        self._lags.note(tags, now, until)
-
-    def lags_until(self, tags: Iterable[str], now: float) -> float | None:
-        """Return until when a search of *tags* may miss a write, None if it misses none."""
-        latest = max((self._lags.until(tag, now) for tag in tags), default=now)
-        return latest if latest > now else None
-
     def __len__(self) -> int:
-        return len(self._live) + len(self._doubts) + len(self._lags)
+        return len(self._live) + len(self._doubts) + len(self.lags)
 
 
 @final

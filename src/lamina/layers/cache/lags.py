@@ -1,0 +1,54 @@
+"""Writes that searches may still miss, and when each of them must be shown at the latest."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST: Final = 16
+"""How many writes of one tag are told apart; the newest are taken together from there on."""
+
+
+@final
+class Lags:
+    """By tag, the spans of time in which some write begins to be shown.
+
+    A search does not tell what it misses. So one that was asked before a span is no longer true
+    when that begins, and one that was asked inside is of no use to others at all.
+    """
+
+    def __init__(self) -> None:
+        self._spans: OrderedDict[str, list[tuple[float, float]]] = (
+            OrderedDict()
+        )  # first noted first
+
+    def note(self, tags: Iterable[str], now: float, first: float, last: float) -> None:
+        """Note that a write to *tags* begins to be shown at some time from *first* to *last*."""
+        noted = self._spans
+        for tag in tags:
+            spans = [span for span in noted.get(tag, ()) if span[1] > now]
+            if len(spans) == _MOST:
+                begins, ends = spans.pop()
+                first, last = min(begins, first), max(ends, last)
+            noted[tag] = [*spans, (first, last)]
+            noted.move_to_end(tag)
+        while noted and _over(next(iter(noted.values())), now):
+            noted.popitem(last=False)
+
+    def until(self, tags: Iterable[str], now: float) -> float | None:
+        """Return how long a search of *tags* asked *now* may be kept; None if it misses nothing."""
+        noted = self._spans
+        begins = [
+            max(first, now) for tag in tags for first, last in noted.get(tag, ()) if last > now
+        ]
+        return min(begins, default=None)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+
+def _over(spans: list[tuple[float, float]], now: float) -> bool:
+    return all(last <= now for _, last in spans)
