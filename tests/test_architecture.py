@@ -29,12 +29,12 @@ ORDER: Final = (
     {"fields"},
     {"operation"},
     {"runtime", "explained"},
-    {"capabilities", "gate"},
+    {"capabilities", "gate", "batches"},
     {"bound"},
     {"backend"},
     {"site"},
     {"layer"},
-    {"rules", "batches"},
+    {"rules"},
     {"stack"},
     {"domains"},
     {"index", "embed"},
@@ -50,7 +50,7 @@ ORDER: Final = (
 LAYERS_MAY: Final = (
     *("errors", "values", "context", "threads", "plan", "filters", "fields", "operation"),
     *("runtime", "capabilities", "site", "layer"),
-    *("options", "hooks", "budget", "bucket", "timers", "once"),
+    *("options", "hooks", "budget", "bucket", "timers", "once", "batches"),
 )
 CODECS: Final = {
     *(("seal", "codecs"), ("seal", "media"), ("seal", "vectors"), ("seal", "reseal")),
