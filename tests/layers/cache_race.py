@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DOUBT = 5.0
 PLACES: tuple[Place, ...] = (("", "a"), ("", "b"), ("tenant", "a"))
 Shown = dict[Place, str | None]
+OPTIONS: dict[str, Any] = {"ttl": 100.0, "doubt": DOUBT, "max_entries": 3}
 
 
 class Way:

@@ -203,8 +203,7 @@ class Core:
         if doubt:
             self.marks.doubt(tags, now, now + doubt)
         if bounds.lag:
-            first = now if doubt else now + bounds.lag  # it may have landed at any time
-            self.marks.lags.note(tags, now, first, now + doubt + bounds.lag)
+            self.marks.lags.note(tags, now, bounds.lag, doubt)
 
     def invalidate(
         self,

@@ -25,8 +25,9 @@ class Lags:
             OrderedDict()
         )  # first noted first
 
-    def note(self, tags: Iterable[str], now: float, first: float, last: float) -> None:
-        """Note that a write to *tags* begins to be shown at some time from *first* to *last*."""
+    def note(self, tags: Iterable[str], now: float, lag: float, doubt: float) -> None:
+        """Note a write to *tags*, shown *lag* seconds after it arrives: in *doubt* seconds or now."""
+        first, last = now if doubt else now + lag, now + doubt + lag
         noted = self._spans
         for tag in tags:
             spans = [span for span in noted.get(tag, ()) if span[1] > now]
