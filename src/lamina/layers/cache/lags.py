@@ -26,7 +26,7 @@ class Lags:
         )  # first noted first
 
     def note(self, tags: Iterable[str], now: float, lag: float, doubt: float) -> None:
-        """Note a write to *tags*, shown *lag* seconds after it arrives: in *doubt* seconds or now."""
+        """Note a write to *tags*; *lag* seconds after it arrives, in *doubt* or now, it is shown."""
         first, last = now if doubt else now + lag, now + doubt + lag
         noted = self._spans
         for tag in tags:
