@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+Span: TypeAlias = tuple[float, float]
 
 _MOST: Final = 16
 """How many writes of one tag are told apart; the newest are taken together from there on."""
@@ -21,22 +23,21 @@ class Lags:
     """
 
     def __init__(self) -> None:
-        self._spans: OrderedDict[str, list[tuple[float, float]]] = (
-            OrderedDict()
-        )  # first noted first
+        self._spans: OrderedDict[str, list[Span]] = OrderedDict()  # the first noted first
 
     def note(self, tags: Iterable[str], now: float, lag: float, doubt: float) -> None:
-        """Note a write to *tags*; *lag* seconds after it arrives, in *doubt* or now, it is shown."""
-        first, last = now if doubt else now + lag, now + doubt + lag
+        """Note a write to *tags* that arrives now, or within *doubt*, and is shown *lag* later."""
+        new = (now if doubt else now + lag, now + doubt + lag)
         noted = self._spans
         for tag in tags:
             spans = [span for span in noted.get(tag, ()) if span[1] > now]
-            if len(spans) == _MOST:
-                begins, ends = spans.pop()
-                first, last = min(begins, first), max(ends, last)
-            noted[tag] = [*spans, (first, last)]
+            if len(spans) < _MOST:
+                spans.append(new)
+            else:
+                spans[-1] = (min(spans[-1][0], new[0]), max(spans[-1][1], new[1]))
+            noted[tag] = spans
             noted.move_to_end(tag)
-        while noted and _over(next(iter(noted.values())), now):
+        while noted and all(last <= now for _, last in next(iter(noted.values()))):
             noted.popitem(last=False)
 
     def until(self, tags: Iterable[str], now: float) -> float | None:
@@ -49,7 +50,3 @@ class Lags:
 
     def __len__(self) -> int:
         return len(self._spans)
-
-
-def _over(spans: list[tuple[float, float]], now: float) -> bool:
-    return all(last <= now for _, last in spans)
