@@ -16,7 +16,7 @@ import pytest
 from redis_fakes import fake, words
 
 from lamina.backends.redis import RedisKeyValue
-from lamina.domains.keyvalue import GetStamped, KeyValue
+from lamina.domains.keyvalue import GetStamped, GetStampedMany, KeyValue
 from lamina.errors import AuthError, StackError, StorageError, TimedOut, Unavailable
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
@@ -30,6 +30,7 @@ EACH: dict[str, Ask] = {
     "check": lambda store: store.check(),
     "get": lambda store: store.get("a"),
     "get many": lambda store: store.get_many(["a", "b"]),
+    "get stamped many": lambda store: store.bound.send(GetStampedMany(("a", "b"))),
     "set": lambda store: store.set("a", b"1"),
     "set many": lambda store: store.set_many({"a": b"1"}),
     "set many for a time": lambda store: store.set_many({"a": b"1", "b": b"2"}, ttl=9),
