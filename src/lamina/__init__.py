@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lamina.backends.upstash import UpstashVectors
     from lamina.blocking import Blocking
     from lamina.bound import Bound
+    from lamina.caching import LocalCache, cached
     from lamina.capabilities import Capabilities, Serves
     from lamina.context import Call, call
     from lamina.domains.documents import Documents
@@ -54,8 +55,10 @@ if TYPE_CHECKING:
         Unsupported,
         WrongLoop,
     )
+    from lamina.explained import Explained
     from lamina.filters import F, Filter
     from lamina.layer import Layer
+    from lamina.layers.batch import Batch
     from lamina.layers.breaker import Breaker
     from lamina.layers.cache import Cache
     from lamina.layers.chaos import Chaos
@@ -73,7 +76,7 @@ if TYPE_CHECKING:
     from lamina.layers.shadow import Shadow
     from lamina.layers.squeeze import Squeeze
     from lamina.layers.timeout import Timeout
-    from lamina.operation import Batch, Operation
+    from lamina.operation import BatchOperation, Operation
     from lamina.plan import Plan
     from lamina.runtime import Runtime
     from lamina.site import Site
@@ -84,6 +87,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "lamina.backend": "Backend serves",
     "lamina.bound": "Bound",
+    "lamina.caching": "LocalCache cached",
     "lamina.context": "Call call",
     "lamina.capabilities": "Capabilities Serves",
     "lamina.domains.documents": "Documents",
@@ -94,8 +98,10 @@ _HOMES = {
     "lamina.errors": "AuthError BackendError BatchFailed CircuitOpen Closed Conflict Corrupt "
     "DeadlineExceeded Invalid LaminaError LimitReached RateLimited Rejected StackError "
     "StorageError Throttled TimedOut Unavailable Unsupported WrongLoop",
+    "lamina.explained": "Explained",
     "lamina.filters": "F Filter",
     "lamina.layer": "Layer",
+    "lamina.layers.batch": "Batch",
     "lamina.layers.breaker": "Breaker",
     "lamina.layers.cache": "Cache",
     "lamina.layers.chaos": "Chaos",
@@ -113,7 +119,7 @@ _HOMES = {
     "lamina.layers.shadow": "Shadow",
     "lamina.layers.squeeze": "Squeeze",
     "lamina.layers.timeout": "Timeout",
-    "lamina.operation": "Batch Operation",
+    "lamina.operation": "BatchOperation Operation",
     "lamina.plan": "Plan",
     "lamina.runtime": "Runtime",
     "lamina.site": "Site",
@@ -140,6 +146,7 @@ __all__ = [
     "BackendError",
     "Batch",
     "BatchFailed",
+    "BatchOperation",
     "Blocking",
     "Bound",
     "Breaker",
@@ -155,6 +162,7 @@ __all__ = [
     "DeadlineExceeded",
     "Documents",
     "Done",
+    "Explained",
     "F",
     "Failed",
     "Fallback",
@@ -169,6 +177,7 @@ __all__ = [
     "Layer",
     "Limit",
     "LimitReached",
+    "LocalCache",
     "Log",
     "Media",
     "MemoryDocuments",
@@ -219,6 +228,7 @@ __all__ = [
     "Vectors",
     "WrongLoop",
     "__version__",
+    "cached",
     "call",
     "freeze",
     "open",

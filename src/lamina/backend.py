@@ -11,7 +11,7 @@ from lamina.runtime import Runtime
 
 if TYPE_CHECKING:
     from lamina.bound import Bound
-    from lamina.operation import Batch, Handler, Operation, R
+    from lamina.operation import BatchOperation, Handler, Operation, R
 
 F_co = TypeVar("F_co", covariant=True)
 _Self = TypeVar("_Self")
@@ -46,7 +46,7 @@ class Backend(ABC, Generic[F_co]):
     name: str
     runtime: Runtime
     """Time and tasks: of the stack that it stands under, one of its own before that."""
-    batches: ClassVar[tuple[type[Batch[Any]], ...]] = ()
+    batches: ClassVar[tuple[type[BatchOperation[Any]], ...]] = ()
     needs_open: ClassVar[bool] = False
     """Whether ``open`` must come before the first operation."""
 

@@ -12,7 +12,7 @@ from lamina.values import Done, Failed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamina.operation import Batch, Handler, Operation
+    from lamina.operation import BatchOperation, Handler, Operation
     from lamina.runtime import Runtime
     from lamina.values import Outcome
 
@@ -22,7 +22,7 @@ AT_ONCE: Final = 16
 def emulate(single: Handler[Any, Any], runtime: Runtime) -> Handler[Any, Any]:
     """Return a handler of batches that sends each item to *single*, 16 at once."""
 
-    async def answer(op: Batch[Any]) -> tuple[Outcome[Any], ...]:
+    async def answer(op: BatchOperation[Any]) -> tuple[Outcome[Any], ...]:
         return await ask_each(op.singles(), single, runtime, f"batch {type(op).__name__}")
 
     return answer

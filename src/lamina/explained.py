@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, final
 
 from lamina.fields import shown
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 from lamina.plan import PlannedOperation, Worst
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def explain(
     each: tuple[tuple[str, Held], ...] = ()
     held: Held | None = None
     if cache is not None:
-        if issubclass(type(op), Batch):
+        if issubclass(type(op), BatchOperation):
             each = tuple((_key(one), held_of(one)) for one in _singles(op))
             held = _all(each)
         else:

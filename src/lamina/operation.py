@@ -149,7 +149,7 @@ class Operation(Generic[R]):
 
 
 @operation("")
-class Batch(Operation[tuple[Outcome[R], ...]], Generic[R]):
+class BatchOperation(Operation[tuple[Outcome[R], ...]], Generic[R]):
     """Several operations of one type sent as one; answered item by item, in order."""
 
     single: ClassVar[type[Operation[Any]]]

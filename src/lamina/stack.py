@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lamina.backend import Backend
     from lamina.layer import Layer
-    from lamina.operation import Batch, Handler, Operation
+    from lamina.operation import BatchOperation, Handler, Operation
 
 F = TypeVar("F")
 _ATTEMPTS: Final = SLOTS.index("attempt-metrics")
@@ -165,7 +165,7 @@ class _Assembly:
             return self._refusal(op)
         if depth == len(self.layers):
             if "emulated" in self.served[depth][op].features:
-                single = self.handler(depth, cast("type[Batch[Any]]", op).single)
+                single = self.handler(depth, cast("type[BatchOperation[Any]]", op).single)
                 return emulate(single, self.runtime)
             return self.backend.handler(op)
         layer = self.layers[depth]

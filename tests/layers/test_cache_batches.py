@@ -11,7 +11,7 @@ from lamina.domains.documents import Document, DocumentsBackend, Read, ReadMany,
 from lamina.domains.keyvalue import Get, GetStamped
 from lamina.errors import Corrupt, DeadlineExceeded, StorageError, TimedOut, Unavailable
 from lamina.layers.cache import Cache
-from lamina.operation import Batch, Operation, operation
+from lamina.operation import BatchOperation, Operation, operation
 from lamina.stack import Stack
 from lamina.values import Done, Failed, Key, Stamped
 
@@ -233,7 +233,7 @@ async def test_batch_write_leaves_doubt_if_an_item_is_unclear(id_: str, asked: i
 
 
 @operation("keyvalue")
-class StampedMany(Batch[Stamped[bytes | None]]):
+class StampedMany(BatchOperation[Stamped[bytes | None]]):
     keys: tuple[Key, ...]
 
     single = GetStamped

@@ -19,7 +19,7 @@ from lamina.layers.limit import Limit
 from lamina.layers.rate import Quota, Throttle
 from lamina.layers.retry import Retry
 from lamina.layers.timeout import Timeout
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue, run
@@ -188,7 +188,7 @@ def test_c8_each_operation_declares_what_it_is(op: type[Operation[Any]]) -> None
     assert isinstance(own["idempotent"], bool)
     assert own["domain"] in {*SAMPLES, "store"}
     assert own["idempotent"] or own["writes"], "reads are idempotent"
-    if issubclass(op, Batch):
+    if issubclass(op, BatchOperation):
         assert op.writes == op.single.writes
         assert op.idempotent == op.single.idempotent
 

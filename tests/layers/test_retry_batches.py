@@ -10,7 +10,7 @@ from lamina.backend import serves
 from lamina.domains.keyvalue import Delete, GetMany, KeyValueBackend, SetMany
 from lamina.errors import AuthError, CircuitOpen, Conflict, TimedOut, Unavailable
 from lamina.layers.retry import Retry
-from lamina.operation import Batch, Operation, operation
+from lamina.operation import BatchOperation, Operation, operation
 from lamina.stack import Stack
 from lamina.testing.scripted import ScriptedKeyValue
 from lamina.values import Done, Failed, Outcome
@@ -90,7 +90,7 @@ async def test_a_whole_failure_that_is_final_comes_out_at_once() -> None:
 
 
 @operation("keyvalue", writes=True, idempotent=True)
-class Drop(Batch[bool]):
+class Drop(BatchOperation[bool]):
     """Delete several values."""
 
     keys: tuple[str, ...]

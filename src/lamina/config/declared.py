@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.config.registry import BACKENDS
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,5 +137,7 @@ def _operations(domain: str) -> list[type[Operation[Any]]]:
     home = import_module(f"lamina.domains.{domain}.operations")
     found = (value for value in vars(home).values() if inspect.isclass(value))
     return [
-        op for op in found if issubclass(op, Operation) and op.domain == domain and op is not Batch
+        op
+        for op in found
+        if issubclass(op, Operation) and op.domain == domain and op is not BatchOperation
     ]

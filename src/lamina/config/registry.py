@@ -111,6 +111,7 @@ LAYERS: Final[dict[str, str]] = {
     "cache": "lamina.layers.cache:Cache",
     "squeeze": "lamina.layers.squeeze:Squeeze",
     "seal": "lamina.layers.seal:Seal",
+    "batch": "lamina.layers.batch:Batch",
     "retry": "lamina.layers.retry:Retry",
     "hedge": "lamina.layers.hedge:Hedge",
     "throttle": "lamina.layers.rate:Throttle",

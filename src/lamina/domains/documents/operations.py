@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self, cast, final
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict
 from lamina.filters import Filter
-from lamina.operation import Batch, Operation, Send, operation
+from lamina.operation import BatchOperation, Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, Text
 
 
@@ -169,7 +169,7 @@ class Find(Operation[Page[Found]]):
 
 
 @operation("documents")
-class ReadMany(Batch[Document | None]):
+class ReadMany(BatchOperation[Document | None]):
     """Read several documents by id."""
 
     ids: tuple[Key, ...]
@@ -190,7 +190,7 @@ class ReadMany(Batch[Document | None]):
 
 
 @operation("documents", writes=True, idempotent=True)
-class WriteMany(Batch[None]):
+class WriteMany(BatchOperation[None]):
     """Write several documents; the scope of each item is this one's."""
 
     items: tuple[Write, ...]

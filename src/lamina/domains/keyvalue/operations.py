@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict
-from lamina.operation import Batch, Operation, Send, operation
+from lamina.operation import BatchOperation, Operation, Send, operation
 from lamina.values import Count, Json, Key, Page, Seconds, Stamped
 
 
@@ -148,7 +148,7 @@ class Scan(Operation[Page[str]]):
 
 
 @operation("keyvalue")
-class GetMany(Batch[bytes | None]):
+class GetMany(BatchOperation[bytes | None]):
     """Read several values."""
 
     keys: tuple[Key, ...]
@@ -169,7 +169,7 @@ class GetMany(Batch[bytes | None]):
 
 
 @operation("keyvalue")
-class GetStampedMany(Batch[Stamped[bytes | None]]):
+class GetStampedMany(BatchOperation[Stamped[bytes | None]]):
     """Read several values and when each expires."""
 
     keys: tuple[Key, ...]
@@ -190,7 +190,7 @@ class GetStampedMany(Batch[Stamped[bytes | None]]):
 
 
 @operation("keyvalue", writes=True, idempotent=True)
-class SetMany(Batch[None]):
+class SetMany(BatchOperation[None]):
     """Write several values."""
 
     items: tuple[tuple[Key, bytes], ...]

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, cast, final
 from lamina.domains.store import Deletion
 from lamina.errors import Conflict
 from lamina.fields import shown
-from lamina.operation import Batch, Operation, Send, operation
+from lamina.operation import BatchOperation, Operation, Send, operation
 from lamina.values import EMPTY, Count, Json, Key, Page, Seconds
 
 PART: Final = 8 * 1024 * 1024
@@ -202,7 +202,7 @@ class Sign(Operation[str]):
 
 
 @operation("media")
-class HeadMany(Batch[Info | None]):
+class HeadMany(BatchOperation[Info | None]):
     """Tell what is known of several objects without their bytes."""
 
     keys: tuple[Key, ...]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Self, cast
 
 from lamina.domains.vectors.operations import Fetch, Match, Nearest, Record, Upsert
-from lamina.operation import Batch, Operation, operation
+from lamina.operation import BatchOperation, Operation, operation
 from lamina.values import Key
 
 
 @operation("vectors")
-class FetchMany(Batch[Record | None]):
+class FetchMany(BatchOperation[Record | None]):
     """Read several records of one namespace."""
 
     ids: tuple[Key, ...]
@@ -34,7 +34,7 @@ class FetchMany(Batch[Record | None]):
 
 
 @operation("vectors")
-class NearestMany(Batch[tuple[Match, ...]]):
+class NearestMany(BatchOperation[tuple[Match, ...]]):
     """Search one namespace for what is nearest to each of several queries.
 
     Vector or text, filter and ``top_k`` are each query's own; the namespace, ``fresh`` and the
@@ -72,7 +72,7 @@ class NearestMany(Batch[tuple[Match, ...]]):
 
 
 @operation("vectors", writes=True, idempotent=True)
-class UpsertMany(Batch[None]):
+class UpsertMany(BatchOperation[None]):
     """Write several records; the scope of each item is this one's."""
 
     items: tuple[Upsert, ...]

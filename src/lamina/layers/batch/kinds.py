@@ -6,7 +6,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.capabilities import Capabilities
 
 Single: TypeAlias = "type[Operation[Any]]"
-Many: TypeAlias = "type[Batch[Any]]"
+Many: TypeAlias = "type[BatchOperation[Any]]"
 
 
 class Kind(NamedTuple):
@@ -41,7 +41,7 @@ def kinds(served: Capabilities) -> dict[Single, Kind]:
     """
     found: dict[Single, Kind] = {}
     for op in served:
-        if not issubclass(op, Batch):
+        if not issubclass(op, BatchOperation):
             continue
         many: Many = op  # pyright: ignore[reportUnknownVariableType]  # of items of any type
         single = many.single

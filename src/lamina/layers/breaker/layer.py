@@ -9,7 +9,7 @@ from lamina.layer import Layer
 from lamina.layers.breaker.guard import Guard
 from lamina.layers.breaker.options import BREAK, BUCKETS, WINDOW, check_listeners, settings_of
 from lamina.layers.breaker.states import CircuitStatus, State, Verdict
-from lamina.operation import Batch
+from lamina.operation import BatchOperation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,7 +97,7 @@ class Breaker(Layer):
         return answer
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        batch = issubclass(op, Batch)
+        batch = issubclass(op, BatchOperation)
         if not (batch or self.listeners or self.on_change or self.slow):
             return super().bind(op, inner, site)
         judge = self._judge

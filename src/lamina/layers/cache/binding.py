@@ -10,7 +10,7 @@ from lamina.layers.cache.second import Second
 from lamina.layers.cache.stamps import batch_of, stamped_of
 from lamina.layers.cache.stats import CacheStats, OperationStats
 from lamina.layers.cache.writes import tiered, writer
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def bound(
     op: Any, inner: Handler[Any, Any], site: Site, fills: Fills, second: Second | None
 ) -> Handler[Any, Any]:
     """Return the handler of one operation type that is wanted."""
-    core, batch = fills.core, issubclass(op, Batch)
+    core, batch = fills.core, issubclass(op, BatchOperation)
     if op.writes:
         told = inner if second is None else tiered(inner, second, batch=batch)
         return writer(core, told, site.runtime, batch=batch)
@@ -87,7 +87,7 @@ def stats_of(core: Core, second: Second | None = None) -> CacheStats:
 
 def explained(fills: Fills, op: Operation[Any]) -> Mapping[str, object]:
     """Tell of the answer to *op* whether it is held; of a batch, of how many of its singles."""
-    if isinstance(op, Batch):
+    if isinstance(op, BatchOperation):
         told = [explained(fills, one) for one in op.singles()]
         held = sum(bool(each["cached"]) for each in told)
         return {"cached": held == len(told) > 0, "held": held, "of": len(told)}

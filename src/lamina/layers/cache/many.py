@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lamina.layers.cache.core import Table
     from lamina.layers.cache.fills import Fills
     from lamina.layers.cache.second import Second
-    from lamina.operation import Batch, Handler, Operation
+    from lamina.operation import BatchOperation, Handler, Operation
     from lamina.values import Outcome
 
 Told: TypeAlias = "dict[Any, Outcome[Any]]"
@@ -39,7 +39,7 @@ class ManyReader:
         fills: Fills,
         table: Table,
         inner: Handler[Any, Any],
-        stamped: tuple[type[Batch[Any]], Handler[Any, Any]] | None,
+        stamped: tuple[type[BatchOperation[Any]], Handler[Any, Any]] | None,
         second: Second | None = None,
         *,
         keep: bool,

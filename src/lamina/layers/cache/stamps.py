@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_type_hints
 
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
     from lamina.operation import Handler
     from lamina.site import Site
 
 Kind: TypeAlias = "type[Operation[Any]]"
-BatchKind: TypeAlias = "type[Batch[Any]]"
+BatchKind: TypeAlias = "type[BatchOperation[Any]]"
 
 
 def stamped_of(op: Kind, site: Site) -> Kind | None:
@@ -26,6 +26,6 @@ def batch_of(single: Kind | None, site: Site) -> tuple[BatchKind, Handler[Any, A
     """Return the batch read of *single* that is served below, and its handler."""
     for op in site.capabilities:
         batch: Any = op
-        if issubclass(op, Batch) and batch.single is single and not batch.writes:
+        if issubclass(op, BatchOperation) and batch.single is single and not batch.writes:
             return batch, cast("Handler[Any, Any]", site.below(batch))
     return None

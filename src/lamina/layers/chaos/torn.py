@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, cast
 
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
     from random import Random
@@ -19,7 +19,7 @@ def may_tear(op: type[Operation[Any]]) -> bool:
     """
     if not op.writes:
         return False
-    if issubclass(op, Batch):
+    if issubclass(op, BatchOperation):
         return True
     settled = cast("Any", op).settle is not cast("Any", Operation).settle
     return op.idempotent and not settled and bool(op.content_fields)
@@ -31,7 +31,7 @@ def part_of(op: Operation[Any], rng: Random) -> Operation[Any] | None:
     Of a batch some of the first items, at least one; of a write the beginning of its content,
     which may be nothing.
     """
-    if isinstance(op, Batch):
+    if isinstance(op, BatchOperation):
         batch = cast("Any", op)
         singles: tuple[Operation[Any], ...] = batch.singles()
         if len(singles) < 2:  # one item arrives or does not

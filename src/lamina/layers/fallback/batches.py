@@ -9,14 +9,14 @@ from lamina.values import Done, Failed
 
 if TYPE_CHECKING:
     from lamina.layers.fallback.other import Other
-    from lamina.operation import Batch, Handler
+    from lamina.operation import BatchOperation, Handler
     from lamina.values import Outcome
 
 
 def batched(first: Handler[Any, Any], other: Other) -> Handler[Any, Any]:
     """Return the handler of a batch type; one that failed as a whole is asked as a whole."""
 
-    async def batch(op: Batch[Any]) -> tuple[Outcome[Any], ...]:
+    async def batch(op: BatchOperation[Any]) -> tuple[Outcome[Any], ...]:
         try:
             outcomes: tuple[Outcome[Any], ...] = await first(op)
         except StorageError as error:
@@ -38,7 +38,7 @@ def batched(first: Handler[Any, Any], other: Other) -> Handler[Any, Any]:
 
 
 async def _completed(
-    other: Other, op: Batch[Any], outcomes: tuple[Outcome[Any], ...]
+    other: Other, op: BatchOperation[Any], outcomes: tuple[Outcome[Any], ...]
 ) -> tuple[Outcome[Any], ...]:
     singles = op.singles()
     places = [
@@ -57,7 +57,7 @@ async def _completed(
 
 
 async def _filled(
-    other: Other, part: Batch[Any], op: Batch[Any], failed: list[Failed]
+    other: Other, part: BatchOperation[Any], op: BatchOperation[Any], failed: list[Failed]
 ) -> tuple[Outcome[Any], ...]:
     """Return the other store's answers to *part* of *op*; where it has none, what had *failed*."""
     if not failed:

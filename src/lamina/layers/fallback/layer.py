@@ -14,7 +14,7 @@ from lamina.layers.fallback.limited import reserving
 from lamina.layers.fallback.options import both, check, worst_of
 from lamina.layers.fallback.other import Other
 from lamina.layers.fallback.pages import paged
-from lamina.operation import Batch, Operation
+from lamina.operation import BatchOperation, Operation
 from lamina.timers import Timers
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Fallback(Layer):
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
         first = reserving(inner, self._policy, site.runtime, self._limits)
-        if issubclass(op, Batch):
+        if issubclass(op, BatchOperation):
             return batched(first, self._other)
         if hasattr(op, "cursor"):
             return paged(first, self._other)

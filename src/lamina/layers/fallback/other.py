@@ -9,7 +9,7 @@ from lamina.context import Call, current
 from lamina.errors import Corrupt, StorageError
 from lamina.layers.fallback.core import FallbackStatus, Policy
 from lamina.layers.fallback.limited import limited
-from lamina.operation import Batch
+from lamina.operation import BatchOperation
 from lamina.values import Done, Failed, Page
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _check(op: Any, answer: Any) -> None:
     Raises:
         Corrupt: It is none.
     """
-    if isinstance(op, Batch):
+    if isinstance(op, BatchOperation):
         singles: tuple[Any, ...] = cast("Any", op).singles()
         told: tuple[Any, ...] = cast("Any", answer) if isinstance(answer, tuple) else ()
         fits = len(told) == len(singles) and all(isinstance(one, Done | Failed) for one in told)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from lamina.errors import StorageError
 from lamina.layers.hedge.race import Race
 from lamina.layers.hedge.verdict import passing
-from lamina.operation import Batch
+from lamina.operation import BatchOperation
 from lamina.timers import resumed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def hedged(sender: Sender, kind: Kind, op: type[Op], inner: Handler[Op, R]) -> Handler[Op, R]:
     """Return a handler around *inner*; while its calls do not suspend, they make no task."""
     load, learned = sender.load, kind.learned
-    batch, writes = issubclass(op, Batch), op.writes
+    batch, writes = issubclass(op, BatchOperation), op.writes
 
     async def handler(op: Op) -> R:
         if writes and not op.repeatable():

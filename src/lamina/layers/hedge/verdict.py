@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lamina.errors import DeadlineExceeded, Rejected, StorageError, Throttled
-from lamina.operation import Batch
+from lamina.operation import BatchOperation
 from lamina.values import Failed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def judge(error: Exception) -> Verdict:
 
 def passing(op: Operation[Any], answer: Any) -> list[StorageError]:
     """Return why items of a batch failed for a passing reason; other answers are complete."""
-    if not isinstance(op, Batch):
+    if not isinstance(op, BatchOperation):
         return []
     outcomes = cast("tuple[Outcome[Any], ...]", answer)
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]

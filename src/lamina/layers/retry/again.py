@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lamina.context import Call, current, remaining
+from lamina.context import Call, current, note_doubtful, remaining
 from lamina.errors import CircuitOpen, Conflict, StorageError, Unsupported
 from lamina.layers.retry.core import RetryStatus
 
@@ -119,6 +119,8 @@ class Again:
             return await retrying(self._attempt)
         finally:
             current.set(before)
+            if self.doubtful and self.op.writes:
+                note_doubtful(self.op.brief())
             if self.unsent:  # cancelled in the wait
                 self.engine.budget.give(self.unsent)
 

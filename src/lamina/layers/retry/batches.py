@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from lamina.operation import Batch, Handler, Operation
+    from lamina.operation import BatchOperation, Handler, Operation
     from lamina.values import Outcome
 
 
-async def send_batch(engine: Engine, op: Batch[Any], inner: Handler[Any, Any]) -> Any:
+async def send_batch(engine: Engine, op: BatchOperation[Any], inner: Handler[Any, Any]) -> Any:
     """Send a batch; repeat those of its items that are worth it."""
     mark = Endings.number
     began = engine.runtime.now()
@@ -47,7 +47,7 @@ class BatchAgain(Again):
     def __init__(
         self,
         engine: Engine,
-        op: Batch[Any],
+        op: BatchOperation[Any],
         inner: Handler[Any, Any],
         failed: Sequence[Outcome[Any]] | StorageError,
         *,
@@ -63,7 +63,7 @@ class BatchAgain(Again):
         self.failed = self._noted(failed)
 
     async def send(self) -> Any:
-        batch = cast("Batch[Any]", self.op)
+        batch = cast("BatchOperation[Any]", self.op)
         if len(self.todo) < len(self.singles):
             batch = type(batch).gather(tuple(self.singles[place] for place in self.todo))
         try:
@@ -120,6 +120,7 @@ class BatchAgain(Again):
             return False
         if outcome.error.sent == "maybe":
             self.doubts.add(place)
+            self.doubtful = True
         elif place in self.doubts:
             outcome.error.sent = "maybe"  # an earlier attempt may have arrived
         return self.engine.repeats(self.singles[place], outcome.error, self.mark)

@@ -12,7 +12,7 @@ from lamina.layers.retry.batches import send_batch
 from lamina.layers.retry.core import Policy, RetryStatus
 from lamina.layers.retry.options import BASE, check
 from lamina.layers.retry.user import Hooks, budget_at
-from lamina.operation import Batch
+from lamina.operation import BatchOperation
 from lamina.plan import Worst
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class Retry(Layer):
             return cast("R", await again.answer())
 
         def batch(op: Op) -> Coroutine[Any, Any, R]:
-            return send_batch(engine, cast("Batch[Any]", op), inner)
+            return send_batch(engine, cast("BatchOperation[Any]", op), inner)
 
-        return batch if issubclass(op, Batch) else handler
+        return batch if issubclass(op, BatchOperation) else handler
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
         del op
