@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from lamina.backends.redis.failures import FAILURES, refused
-from lamina.backends.redis.names import wire
+from lamina.backends.redis.failures import refused
+from lamina.backends.redis.names import wire, wires
 from lamina.backends.redis.wire import (
     check_ok,
-    list_of,
     number_of,
     pack,
     pack_get,
@@ -32,7 +31,6 @@ T = TypeVar("T")
 ITEMS: Final = 1000
 """In one exchange."""
 _BYTES: Final = 8 * 1024 * 1024
-_KINDS: Final = frozenset({bytes, type(None)})
 
 
 async def get_many(
@@ -45,7 +43,7 @@ async def get_many(
     """
     outcomes: list[Outcome[bytes | None]] = []
     for start in range(0, len(op.keys), ITEMS):
-        names = [wire(op.scope, key) for key in op.keys[start : start + ITEMS]]
+        names = wires(op.scope, op.keys[start : start + ITEMS])
         outcomes += await (_read_each if by_node else _read)(server, names)
     return tuple(outcomes)
 
@@ -76,11 +74,12 @@ async def set_many(server: Server, op: SetMany, *, by_node: bool) -> tuple[Outco
 async def _read(server: Server, names: Sequence[bytes]) -> list[Outcome[bytes | None]]:
     """Read by MGET, which calls absent what is of another kind: where any exists, ask by GET."""
     try:
-        values = list_of(await server.ask(pack(b"MGET", *names), names[0]), len(names))
-        if not _KINDS.issuperset(map(type, values)):
-            raise FAILURES["garbage"].error()
+        values: list[bytes | None]
+        values = await server.ask(pack(b"MGET", *names), names[0], len(names))
+        if None not in values:
+            return [*map(Done, values)]
         absent = [name for name, value in zip(names, values, strict=True) if value is None]
-        if not absent or not number_of(await server.ask(pack(b"EXISTS", *absent), absent[0])):
+        if not number_of(await server.ask(pack(b"EXISTS", *absent), absent[0])):
             return [*map(Done, values)]
     except NoPermissionError:  # for some keys perhaps
         return await _read_each(server, names)

@@ -67,13 +67,14 @@ class Cluster:
             self._members.doubt()
             raise FAILURES["uncovered"].error()
 
-    async def ask(self, command: Packed, name: bytes = b"") -> Any:
+    async def ask(self, command: Packed, name: bytes = b"", values: int = 0) -> Any:
         """Return the answer to one command on the key *name*.
 
         Raises:
             StorageError: There is no answer.
             ResponseError: The node answered with an error.
         """
+        del values  # those of several keys are asked one by one
         slot = slot_of(name)
         host = self._owner(slot, await self._members.known())
         for _ in range(_REDIRECTIONS):

@@ -109,7 +109,7 @@ def lost(error: Exception) -> StorageError:
         return FAILURES["no answer"].error()
     if isinstance(error, foreign.ConnectionError):  # with some of which the client tells refusals
         return refused(error) if _is_refusal(error) else FAILURES["cut off"].error()
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | EOFError):
         return FAILURES["cut off"].error()
     return FAILURES["garbage"].error()
 

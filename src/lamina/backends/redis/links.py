@@ -12,6 +12,8 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from lamina.backends.redis.values import Values
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 _PROTOCOL: Final = 2
 """RESP2: all that is asked here has the same answers in RESP3, which costs a HELLO to begin with
 and which old proxies do not speak."""
+
+
+_PIECE: Final = 262_144
+"""Bytes read at once."""
 
 
 class Link(Protocol):
@@ -37,6 +43,10 @@ class Link(Protocol):
 
     async def read_response(self, disable_decoding: bool = False) -> Any:  # noqa: FBT001, FBT002  # the library's
         """Read one answer; raise it if it is an error."""
+
+    async def read_values(self, count: int) -> list[bytes | None]:
+        """Read the answer that holds so many values; raise it if it is an error."""
+        ...
 
     async def can_read(self) -> bool:
         """Tell whether something came that nobody asked for, or the end; does not suspend."""
@@ -78,9 +88,25 @@ def link(address: Address, host: Host | None, connect_timeout: float) -> Link:
 
 
 class _Watched:
-    """What the library's connections do not tell."""
+    """What the library's connections do not tell, and what they do slowly."""
 
+    _reader: asyncio.StreamReader | None
     _writer: asyncio.StreamWriter | None
+    _parser: Any
+
+    async def read_values(self, count: int) -> list[bytes | None]:
+        values, reader = Values(count), self._reader
+        while values.needs:
+            if reader is None or reader.at_eof():
+                msg = "the connection was lost"
+                raise ConnectionError(msg)
+            if values.needs > _PIECE:
+                values.feed(await reader.readexactly(values.needs))
+            else:
+                values.feed(await reader.read(_PIECE))
+        if values.refusal is not None:
+            raise self._parser.parse_error(values.refusal)
+        return values.found
 
     def is_lost(self) -> bool:
         return self._writer is None or self._writer.is_closing()

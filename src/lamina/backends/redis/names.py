@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import binascii
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lamina.values import MAX_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SLOTS: Final = 16384
 _SPECIAL: Final = frozenset(b"\\*?[]^-")
@@ -21,6 +24,11 @@ _SPECIAL: Final = frozenset(b"\\*?[]^-")
 def wire(scope: str, key: str) -> bytes:
     """Return a key's name in the server."""
     return b"lamina\0%b\0%b" % (scope.encode(), key.encode()) if scope else key.encode()
+
+
+def wires(scope: str, keys: Sequence[str]) -> list[bytes]:
+    """Return the names of several keys."""
+    return [wire(scope, key) for key in keys] if scope else [*map(str.encode, keys)]
 
 
 def pattern(scope: str, prefix: str) -> bytes:

@@ -33,8 +33,8 @@ class Node:
         self.pool = pool
         self._timeout = timeout
 
-    async def ask(self, command: Packed, name: bytes = b"") -> Any:
-        """Return the answer to one command on the key *name*.
+    async def ask(self, command: Packed, name: bytes = b"", values: int = 0) -> Any:
+        """Return the answer to one command on the key *name*; so many *values*, if that is above 0.
 
         Raises:
             StorageError: There is no answer.
@@ -47,7 +47,10 @@ class Node:
         try:
             async with asyncio.timeout(self._timeout):
                 await link.send_packed_command(command, check_health=False)
-                answer = await link.read_response(disable_decoding=True)
+                if values:
+                    answer = await link.read_values(values)
+                else:
+                    answer = await link.read_response(disable_decoding=True)
             whole = True
         except ResponseError as error:
             whole = True

@@ -38,8 +38,8 @@ class Server(Protocol):
     async def check(self) -> None:
         """Make a round trip."""
 
-    async def ask(self, command: Packed, name: bytes = b"") -> Any:
-        """Return the answer to one command on the key *name*."""
+    async def ask(self, command: Packed, name: bytes = b"", values: int = 0) -> Any:
+        """Return the answer to one command on the key *name*, or so many *values*."""
 
     async def ask_each(self, commands: Sequence[Packed], names: Sequence[bytes]) -> list[Any]:
         """Return the answer to each command, which may be an error."""
