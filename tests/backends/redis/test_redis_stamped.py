@@ -18,14 +18,14 @@ from lamina.testing.servers import Valkey
 from lamina.values import Done, Failed, Outcome, Stamped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 pytestmark = pytest.mark.server
 SECRET: Final = "sesame-street"
 
 
 @asynccontextmanager
-async def both(url: str) -> AsyncIterator[tuple[KeyValue, Any]]:
+async def both(url: str) -> AsyncGenerator[tuple[KeyValue, Any]]:
     async with (
         Stack().over(RedisKeyValue(url)) as store,
         redis.asyncio.Redis.from_url(url) as other,
