@@ -13,7 +13,7 @@ import pytest
 
 from lamina.backends.memory import MemoryDocuments, MemoryKeyValue
 from lamina.domains.documents import ReadMany
-from lamina.domains.keyvalue import Get, GetMany, KeyValue
+from lamina.domains.keyvalue import Get, GetMany, GetStampedMany, KeyValue
 from lamina.domains.vectors import FetchMany
 from lamina.errors import BatchFailed, Corrupt, StackError, Unavailable
 from lamina.layers.seal import Seal
@@ -218,16 +218,25 @@ async def test_one_bad_item_of_a_batch_leaves_the_others() -> None:
 
     assert [getattr(one, "value", "failed") for one in told] == [b"1", "failed", b"3", None]
 
+    await store.expire("a", 5)
+    asked = await store.bound.send(GetStampedMany(("a", "b", "c", "none")))
+
+    stamps = [one.value if isinstance(one, Done) else None for one in asked]
+    assert stamps[1] is None
+    assert [stamp.value for stamp in stamps if stamp] == [b"1", b"3", None]
+    assert [stamp.expires_at is None for stamp in stamps if stamp] == [False, True, True]
+
 
 @pytest.mark.parametrize("answers", [0, 1, 3])
 @pytest.mark.parametrize(
     ("scripted", "ask"),
     [
         (ScriptedKeyValue, GetMany(("a", "b"))),
+        (ScriptedKeyValue, GetStampedMany(("a", "b"))),
         (ScriptedDocuments, ReadMany(("a", "b"))),
         (ScriptedVectors, FetchMany(("a", "b"))),
     ],
-    ids=["keyvalue", "documents", "vectors"],
+    ids=["keyvalue", "keyvalue stamped", "documents", "vectors"],
 )
 async def test_a_batch_with_more_or_fewer_answers_is_corrupt(
     scripted: Any, ask: Any, answers: int

@@ -11,7 +11,7 @@ from lamina.backends.memory import MemoryDocuments, MemoryVectors
 from lamina.domains.documents import Documents, Find, ReadAt, ReadMany, Write
 from lamina.domains.vectors import Nearest, NearestPage, Upsert, Vectors
 from lamina.embed import LexicalEmbedder
-from lamina.errors import BatchFailed, Corrupt, Unsupported
+from lamina.errors import BatchFailed, Corrupt, Invalid, Unsupported
 from lamina.filters import F
 from lamina.layers.seal import Seal
 from lamina.stack import Stack
@@ -231,10 +231,12 @@ async def test_a_text_beside_a_vector_is_sealed_and_found_by_the_vector() -> Non
         await store.set("b", VECTOR, metadata={"n": 1}, namespace="n")
 
         hits = await store.search(VECTOR, namespace="n")
+        several = await store.search_many([VECTOR, VECTOR], namespace="n")
         pages = [one async for one in store.matches(VECTOR, namespace="n", limit=1)]
         record = await store.get("a", namespace="n")
 
         assert {hit.text for hit in hits} == {"hidden", None}
+        assert several == (hits, hits)
         assert {hit.text for hit in pages} == {"hidden", None}
         assert record is not None
         assert (record.text, record.vector) == ("hidden", VECTOR)
@@ -263,6 +265,10 @@ async def test_a_text_moved_to_another_record_namespace_or_scope_is_corrupt() ->
                 await view.get(key, namespace=space)
             told = await view.get_many([key], namespace=space, outcomes=True)
             assert isinstance(told[0], Failed)
+        found = await store.search_many([VECTOR, Vector.of([1.0])], outcomes=True)
+        assert [type(one) for one in found] == [Failed, Failed]
+        errors = [one.error for one in found if isinstance(one, Failed)]
+        assert [type(error) for error in errors] == [Corrupt, Invalid]
 
 
 async def test_no_text_is_embedded_and_that_is_told_beforehand() -> None:

@@ -15,7 +15,7 @@ from tests.layers.mutants import mutant
 
 from lamina.backends.memory import MemoryDocuments, MemoryKeyValue, MemoryMedia, MemoryVectors
 from lamina.domains.documents import Documents, Find, Write
-from lamina.domains.keyvalue import Get, KeyValue, Scan
+from lamina.domains.keyvalue import Get, GetStampedMany, KeyValue, Scan
 from lamina.domains.media import Put, Sign
 from lamina.domains.vectors import Upsert
 from lamina.errors import Corrupt, StackError, Unsupported
@@ -27,6 +27,7 @@ from lamina.stack import Stack
 from lamina.testing.contracts import LayerContract
 from lamina.testing.scripted import ScriptedDocuments, ScriptedMedia, ScriptedVectors
 from lamina.testing.sweep import sweep
+from lamina.values import Done, Stamped
 
 MIB = 1024 * 1024
 TEXT = "lamina:squeezed:1:"
@@ -132,6 +133,8 @@ async def test_content_that_looks_squeezed_comes_back_as_it_was_given(
     await store.set_many({"b": data})
 
     assert await store.get_many(["a", "b"]) == (data, data)
+    stamped = await store.bound.send(GetStampedMany(("a", "b", "none")))
+    assert stamped == (*map(Done, map(Stamped, (data, data, None))),)
     await store.compare_and_set("a", data, b"new")
     assert await store.get("a") == b"new"
 

@@ -44,7 +44,7 @@ from lamina.caching import LocalCache, cached
 from lamina.capabilities import Capabilities
 from lamina.context import Call, call
 from lamina.domains.documents import Document, Find, Found, Write
-from lamina.domains.keyvalue import Append, Get, GetMany, Scan, Set
+from lamina.domains.keyvalue import Append, Get, GetMany, GetStampedMany, Scan, Set
 from lamina.domains.media import Chunk, FileSource, Info, Reader, ReadRange
 from lamina.domains.store import Store
 from lamina.domains.vectors import IndexInfo, Match, Nearest, Record, Upsert
@@ -66,7 +66,7 @@ from lamina.layers.timeout import TimeoutStatus
 from lamina.operation import Handler, Operation
 from lamina.plan import Plan
 from lamina.testing import Faulty, ScriptedKeyValue, ScriptedMedia
-from lamina.values import Done, Failed, Outcome, Page, SparseVector
+from lamina.values import Done, Failed, Outcome, Page, SparseVector, Stamped
 
 
 def stacks_know_their_facade() -> None:
@@ -102,6 +102,10 @@ async def keyvalue(store: KeyValue) -> None:
     assert_type(await store.get_many(["a"]), tuple[bytes | None, ...])
     assert_type(await store.get_many(("a",), outcomes=True), tuple[Outcome[bytes | None], ...])
     assert_type(await store.set_many({"a": b"1"}, ttl=1), tuple[Outcome[None], ...])
+    assert_type(
+        await store.bound.send(GetStampedMany(("a",))),
+        tuple[Outcome[Stamped[bytes | None]], ...],
+    )
     await store.compare_and_set("a", None, b"1", ttl=2)
     assert_type(await store.append("a", {"role": "user"}, keep_last=5, idempotency="i"), int)
     assert_type(await store.extend("a", [1, "x", None], ttl=5), int)
@@ -135,6 +139,11 @@ async def vectors(store: Vectors) -> None:
     assert_type(await store.delete_where(F.n == 1), int)
     assert_type(await store.search("text", top_k=3, filter=~(F.n == 1)), tuple[Match, ...])
     assert_type(await store.search(Vector.of([1.0])), tuple[Match, ...])
+    assert_type(await store.search_many(["text"], top_k=3), tuple[tuple[Match, ...], ...])
+    assert_type(
+        await store.search_many([Vector.of([1.0])], outcomes=True),
+        tuple[Outcome[tuple[Match, ...]], ...],
+    )
     assert_type(store.scan("a", namespace="n"), AsyncIterator[str])
     assert_type(await store.namespaces(), tuple[str, ...])
     assert_type(await store.info(), IndexInfo)
@@ -155,6 +164,8 @@ async def media(store: Media) -> None:
     await store.set("a", FileSource("path"), if_absent=True)
     await store.set("a", b"1", if_etag="etag")
     assert_type(await store.head("a"), Info | None)
+    assert_type(await store.head_many(["a"], fresh=True), tuple[Info | None, ...])
+    assert_type(await store.head_many(["a"], outcomes=True), tuple[Outcome[Info | None], ...])
     assert_type(await store.open_reader("a"), Reader | None)
     assert_type(await store.delete("a"), bool)
     assert_type(await store.search("a"), tuple[Info, ...])

@@ -16,12 +16,12 @@ from redis_fakes import fake
 
 from lamina.backends.redis import RedisKeyValue
 from lamina.backends.redis.wire import pack, pack_get, pack_set, sequence
-from lamina.domains.keyvalue import GetStamped, KeyValue, Scan
+from lamina.domains.keyvalue import GetStamped, GetStampedMany, KeyValue, Scan
 from lamina.errors import AuthError, BatchFailed, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
 from lamina.storage import UnifiedStorage
 from lamina.testing.servers import OldRedis, Redis, Valkey
-from lamina.values import Done, Failed
+from lamina.values import Done, Failed, Stamped
 
 pytestmark = pytest.mark.server
 DAY = 86_400
@@ -280,7 +280,8 @@ async def test_the_longest_time_is_taken_by_every_server(
 async def test_a_user_needs_no_more_rights_than_the_page_says(kind: type[Valkey]) -> None:
     with kind() as server:
         with server.connection() as run:
-            rights = ["+@read", "+@write", "+@scripting", "+@connection", "+select"]
+            rights = ["+@read", "+@write", "+@scripting", "+@transaction"]
+            rights += ["+@connection", "+select"]
             run("ACL", "SETUSER", "bot", "on", ">secret", "~*", *rights)
         url = f"redis://bot:secret@127.0.0.1:{server.port}/1"
         async with Stack().over(RedisKeyValue(url)) as store:
@@ -294,6 +295,8 @@ async def test_a_user_needs_no_more_rights_than_the_page_says(kind: type[Valkey]
             assert await store.expire("a", None)
             assert await store.ttl("a") == float("inf")
             assert (await store.bound.send(GetStamped("a"))).value == b"2"
+            (told,) = await store.bound.send(GetStampedMany(("a",)))
+            assert told == Done(Stamped(b"2"))
             assert len({key async for key in store.scan("k", limit=3)}) == 50
             assert await store.delete("a")
 
