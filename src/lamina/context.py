@@ -53,6 +53,11 @@ class Call:
         return self._answers().late
 
     @property
+    def doubtful(self) -> list[Brief]:
+        """Writes repeated after an attempt whose outcome is unknown: that one may still arrive."""
+        return self._answers().doubtful
+
+    @property
     def served_by(self) -> dict[Brief, str]:
         """Backend by operation, where another than the first answered."""
         return self._answers().served_by
@@ -77,6 +82,7 @@ class Call:
         if told is not None:
             other.degraded.extend(told.degraded)
             other.late.extend(told.late)
+            other.doubtful.extend(told.doubtful)
             other.served_by.update(told.served_by)
             other.age.update(told.age)
 
@@ -89,11 +95,12 @@ class Call:
 
 @final
 class _Told:
-    __slots__ = ("age", "degraded", "late", "served_by")
+    __slots__ = ("age", "degraded", "doubtful", "late", "served_by")
 
     def __init__(self) -> None:
         self.degraded: list[Brief] = []
         self.late: list[Brief] = []
+        self.doubtful: list[Brief] = []
         self.served_by: dict[Brief, str] = {}
         self.age: dict[Brief, float] = {}
 
@@ -170,3 +177,10 @@ def note_late(brief: Brief) -> None:
     context = current.get()
     if context is not None:
         context.late.append(brief)
+
+
+def note_doubtful(brief: Brief) -> None:
+    """Tell the caller, and a cache between, that an earlier attempt may still be carried out."""
+    context = current.get()
+    if context is not None:
+        context.doubtful.append(brief)
