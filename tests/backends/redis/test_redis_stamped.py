@@ -12,7 +12,7 @@ from redis_fakes import bulk, fake
 
 from lamina.backends.redis import RedisKeyValue
 from lamina.domains.keyvalue import GetStampedMany, KeyValue
-from lamina.errors import AuthError, Corrupt, Invalid, StorageError, Unavailable
+from lamina.errors import AuthError, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
 from lamina.testing.servers import Valkey
 from lamina.values import Done, Failed, Outcome, Stamped
@@ -168,6 +168,3 @@ async def test_a_transaction_that_is_given_up_says_why() -> None:
     given_up = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
     with pytest.raises(Unavailable, match="replica has lost its master"):
         await read_from(ANSWERS | {b"MGET": refused, b"EXEC": given_up})
-    failed = b"*2\r\n*2\r\n$1\r\nx\r\n$1\r\ny\r\n" + refused
-    with pytest.raises(StorageError, match="replica has lost its master"):
-        await read_from(ANSWERS | {b"EXEC": failed})

@@ -50,6 +50,30 @@ def test_any_two_cuts_give_the_same_values(values: list[bytes | None]) -> None:
             assert (told.needs, told.refusal) == (0, None)
 
 
+def test_any_two_cuts_give_the_values_of_a_transaction() -> None:
+    values = [b"a", None, b"\r\n"]
+    text = b"-1 -2 5"
+    for found in (values, [b"a"]):
+        data = b"*2\r\n" + encoded([*found]) + b"$%d\r\n%b\r\n" % (len(text), text)
+        for places in combinations(range(len(data)), 2):
+            told = Values(len(found) + 1, b"*2", b"*%d" % len(found))
+            for piece in cut(data, [*places]):
+                assert told.needs > 0
+                told.feed(piece)
+            assert told.found == [*found, text]
+            assert (told.needs, told.refusal) == (0, None)
+
+
+def test_a_transaction_that_was_given_up_is_a_refusal() -> None:
+    told = Values(2, b"*2", b"*1")
+    told.feed(b"-EXECABORT disc")
+    told.feed(b"arded\r\n")
+    assert (told.refusal, told.needs) == ("EXECABORT discarded", 0)
+    for wrong in (b"*-1\r\n", b"*2\r\n-ERR\r\n", b"*2\r\n*2\r\n", b"*3\r\n*1\r\n"):
+        with pytest.raises(ValueError, match="another number"):
+            Values(2, b"*2", b"*1").feed(wrong)
+
+
 @given(
     st.lists(st.none() | st.binary(max_size=40) | st.just(b"\r\n$3\r\n"), min_size=1, max_size=8),
     st.lists(st.integers(0, 400), max_size=6),

@@ -165,7 +165,7 @@ class RedisKeyValue(KeyValueBackend):
     async def get_stamped_many(
         self, op: GetStampedMany
     ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
-        return await get_stamped_many(self._server, op, self.runtime, by_node=self._is_cluster)
+        return await get_stamped_many(self._server, op, self.runtime)
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Outcome[None], ...]:

@@ -44,7 +44,7 @@ class Link(Protocol):
     async def read_response(self, disable_decoding: bool = False) -> Any:  # noqa: FBT001, FBT002  # the library's
         """Read one answer; raise it if it is an error."""
 
-    async def read_values(self, count: int) -> list[bytes | None]:
+    async def read_values(self, count: int, *heads: bytes) -> list[bytes | None]:
         """Read the answer that holds so many values; raise it if it is an error."""
         ...
 
@@ -94,8 +94,8 @@ class _Watched:
     _writer: asyncio.StreamWriter | None
     _parser: Any
 
-    async def read_values(self, count: int) -> list[bytes | None]:
-        values, reader = Values(count), self._reader
+    async def read_values(self, count: int, *heads: bytes) -> list[bytes | None]:
+        values, reader = Values(count, *heads), self._reader
         while values.needs:
             if reader is None or reader.at_eof():
                 msg = "the connection was lost"

@@ -64,8 +64,10 @@ class Node:
             await pool.give(link, whole=whole)
         return answer
 
-    async def ask_all(self, commands: Sequence[Packed]) -> list[Any]:
+    async def ask_all(self, commands: Sequence[Packed], values: int = 0) -> list[Any]:
         """Return the answers to several commands sent at once, errors of the server among them.
+
+        The last is a list of so many *values*, if that is above 0, and one more value.
 
         Raises:
             StorageError: Some have no answer; others may have been carried out.
@@ -77,9 +79,13 @@ class Node:
         try:
             async with asyncio.timeout(self._timeout):
                 await link.send_packed_command(sequence(commands), check_health=False)
-                for _ in commands:
+                for left in reversed(range(len(commands))):
                     try:
-                        answers.append(await link.read_response(disable_decoding=True))
+                        if values and not left:
+                            heads = (b"*2", b"*%d" % values)
+                            answers.append(await link.read_values(values + 1, *heads))
+                        else:
+                            answers.append(await link.read_response(disable_decoding=True))
                     except ResponseError as error:
                         answers.append(error)
                         if isinstance(error, ReadOnlyError):

@@ -77,6 +77,10 @@ class Single:
         del names  # all keys are here
         return await self._node.ask_all(commands)
 
+    async def ask_whole(self, commands: Sequence[Packed], values: int) -> list[Any]:
+        """Return the answers to a transaction, the last so many values and one more, flat."""
+        return await self._node.ask_all(commands, values)
+
     async def scan(
         self, pattern: bytes, cursor: str | None, count: int
     ) -> tuple[tuple[bytes, ...], str | None]:

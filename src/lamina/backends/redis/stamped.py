@@ -9,8 +9,9 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from lamina.backends.redis.batches import ITEMS, outcome_of
 from lamina.backends.redis.failures import FAILURES, refused
-from lamina.backends.redis.names import wire
+from lamina.backends.redis.names import wires
 from lamina.backends.redis.scripts import GET_STAMPED, TIMES_LEFT
+from lamina.backends.redis.server import Single
 from lamina.backends.redis.wire import (
     EXEC,
     MULTI,
@@ -51,11 +52,11 @@ def stamped_of(answer: Any, wall: float) -> Stamped[bytes | None]:
 
 
 async def get_stamped_many(
-    server: Server, op: GetStampedMany, runtime: Runtime, *, by_node: bool
+    server: Server, op: GetStampedMany, runtime: Runtime
 ) -> tuple[Told, ...]:
     """Read values and the time each has left, so that none is told with another's time.
 
-    By MGET and a script in one transaction; *by_node*, by a script for each key, as those of a
+    By MGET and a script in one transaction; in a cluster by a script for each key, as those of a
     transaction are all in one slot.
 
     Raises:
@@ -63,24 +64,34 @@ async def get_stamped_many(
     """
     outcomes: list[Told] = []
     for start in range(0, len(op.keys), ITEMS):
-        names = [wire(op.scope, key) for key in op.keys[start : start + ITEMS]]
-        outcomes += await (_read_each if by_node else _read)(server, names, runtime)
+        names = wires(op.scope, op.keys[start : start + ITEMS])
+        if isinstance(server, Single):
+            outcomes += await _read(server, names, runtime)
+        else:
+            outcomes += await _read_each(server, names, runtime)
     return tuple(outcomes)
 
 
-async def _read(server: Server, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
+async def _read(server: Single, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
     """Read in one transaction, and by itself what is of another kind or may not be read."""
     commands = [MULTI, pack(b"MGET", *names), TIMES_LEFT.packed(*names), EXEC]
-    answers = await server.ask_each(commands, [names[0]] * len(commands))
+    answers = await server.ask_whole(commands, len(names))
     if any(isinstance(answer, NoPermissionError) for answer in answers):  # for some keys perhaps
         return await _read_each(server, names, runtime)
     wall = runtime.wall()
-    *queued, told = answers
-    for answer in (*queued, told):  # the first says why the transaction was given up
+    for answer in answers:  # the first says why the transaction was given up
         if isinstance(answer, ResponseError):
             raise refused(answer) from answer
-    values, lefts = _both(told, len(names))
-    found = [_stamped(*pair, wall) for pair in zip(values, lefts, strict=True)]
+    *values, text = cast("list[bytes | None]", answers[-1])
+    found: list[Told | None] = []
+    for value, left in zip(values, _lefts(text, len(values)), strict=True):
+        if left == _ABSENT:
+            found.append(_NOTHING)
+        elif value is None:
+            found.append(None)
+        else:
+            ends = None if left == _FOR_EVER else wall + left / 1000
+            found.append(Done(Stamped(value, ends)))
     others = [name for name, one in zip(names, found, strict=True) if one is None]
     if not others:
         return cast("list[Told]", found)
@@ -88,28 +99,19 @@ async def _read(server: Server, names: Sequence[bytes], runtime: Runtime) -> lis
     return [next(again) if one is None else one for one in found]
 
 
-def _both(told: Any, size: int) -> tuple[list[Any], list[float]]:
-    """Return the values and the milliseconds left that the transaction gave."""
-    values, text = two_of(told)
-    for answer in (values, text):
-        if isinstance(answer, ResponseError):
-            raise refused(answer) from answer
+def _lefts(text: bytes | None, size: int) -> list[float]:
+    """Return the milliseconds left that the script gave.
+
+    Raises:
+        Corrupt: It is something else.
+    """
     try:
-        lefts = [*map(float, (value_of(text) or b"").split())]
+        lefts = [*map(float, (text or b"").split())]
     except ValueError as error:
         raise FAILURES["garbage"].error() from error
     if not math.isfinite(sum(lefts)):
         raise FAILURES["garbage"].error()
-    return list_of(values, size), list_of(lefts, size)
-
-
-def _stamped(value: Any, left: float, wall: float) -> Told | None:
-    """Return what one key holds, None if that is no value."""
-    if left == _ABSENT:
-        return _NOTHING
-    if value is None:
-        return None
-    return Done(Stamped(value_of(value), None if left == _FOR_EVER else wall + left / 1000))
+    return list_of(lefts, size)
 
 
 async def _read_each(server: Server, names: Sequence[bytes], runtime: Runtime) -> list[Told]:

@@ -12,21 +12,24 @@ _VALUE: Final = ord("$")
 class Values:
     """Takes in the pieces of an answer that holds *count* values; None stands for an absent one.
 
+    *heads* are the lines it begins with, where that is not one list of them all.
+
     Attributes:
         found: The values so far.
         refusal: What the server answered instead; None if it did not.
         needs: How many bytes are still to come, at least; 0 once all is there.
     """
 
-    __slots__ = ("_count", "_rest", "_started", "found", "needs", "refusal")
+    __slots__ = ("_begins", "_count", "_heads", "_rest", "found", "needs", "refusal")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *heads: bytes) -> None:
         self.found: list[bytes | None] = []
         self.refusal: str | None = None
         self.needs = 1
         self._count = count
+        self._heads = heads or (b"*%d" % count,)
+        self._begins = [*self._heads]
         self._rest = b""
-        self._started = False
 
     def feed(self, data: bytes) -> None:
         """Take in the next piece.
@@ -35,11 +38,11 @@ class Values:
             ValueError: It is not what was asked for.
         """
         data = self._rest + data
-        if not self._started:
+        if self._begins:
             if self._is_plain(data):
                 return
             data = self._begun(data)
-        if self._started:
+        if not self._begins:
             data = self._taken(data)
             if not self.needs and data:
                 msg = "there is more than was asked for"
@@ -51,29 +54,33 @@ class Values:
 
         Where each second line is as long as the one before says, it is a value.
         """
-        lines = data.split(_END)
-        if len(lines) != 2 * self._count + 2 or lines[0] != b"*%d" % self._count or lines[-1]:
+        lines, first = data.split(_END), len(self._heads)
+        if len(lines) != 2 * self._count + first + 1 or lines[-1]:
             return False
-        values = lines[2:-1:2]
-        if lines[1:-1:2] != [b"$%d" % size for size in map(len, values)]:
+        values = lines[first + 1 : -1 : 2]
+        if lines[first:-1:2] != [b"$%d" % size for size in map(len, values)]:
+            return False
+        if (*lines[:first],) != self._heads:
             return False
         self.found += values
         self.needs = 0
         return True
 
     def _begun(self, data: bytes) -> bytes:
-        """Take in the first line, if it is here; return the rest."""
-        line, end, rest = data.partition(_END)
-        if not end:
-            return data
-        if line.startswith(b"-"):
-            self.refusal = line[1:].decode(errors="replace")
-            self.needs = 0
-        elif line != b"*%d" % self._count:
-            msg = "another number of values, or no values"
-            raise ValueError(msg)
-        self._started = True
-        return rest
+        """Take in the first lines, as far as they are here; return the rest."""
+        while self._begins:
+            line, end, rest = data.partition(_END)
+            if not end:
+                break
+            data = rest
+            if line.startswith(b"-") and len(self._begins) == len(self._heads):
+                self.refusal = line[1:].decode(errors="replace")
+                self.needs = 0
+                self._begins.clear()
+            elif line != self._begins.pop(0):
+                msg = "another number of values, or no values"
+                raise ValueError(msg)
+        return data
 
     def _taken(self, data: bytes) -> bytes:
         """Take in whole values; return what is left."""
