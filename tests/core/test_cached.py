@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lamina.caching import LocalCache, cached
-from lamina.context import call
-from lamina.errors import DeadlineExceeded, Invalid, StorageError, Unavailable, WrongLoop
+from lamina.context import call, current
+from lamina.errors import Brief, DeadlineExceeded, Invalid, StorageError, Unavailable, WrongLoop
 from lamina.explained import Held
 from lamina.runtime import Runtime
 from lamina.testing.clock import run
@@ -263,6 +263,25 @@ async def test_a_time_out_of_the_functions_own_is_no_deadline_of_the_caller() ->
         with pytest.raises(TimeoutError) as caught:
             await cached(ttl=30)(impatient)("a")
     assert not isinstance(caught.value, StorageError)
+
+
+async def test_an_answer_made_of_degraded_ones_is_given_and_not_kept() -> None:
+    calls = []
+
+    @cached(ttl=30)
+    async def load(name: str) -> str:
+        calls.append(name)
+        await asyncio.sleep(1)
+        told = current.get()
+        assert told is not None
+        told.degraded.append(Brief("Get", "keyvalue"))
+        return name
+
+    async with call() as told:
+        assert await asyncio.gather(load("a"), load("a")) == ["a", "a"]
+    assert len(told.degraded) == 2  # both were told
+    await load("a")
+    assert calls == ["a", "a"]
 
 
 async def test_what_is_not_asked_for_is_forgotten_sooner() -> None:
