@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import Conflict, StorageError
+from lamina.once import Asking
 from lamina.values import Failed
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def writer(
         tags: tuple[str, ...] = op.tags()
         sure = False  # cancelled: it may still arrive
         try:
-            answer = await inner(op)
-            sure = not batch or not any(map(_unclear, answer))
+            with Asking() as call:
+                answer = await inner(op)
+            sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
             return answer
         except StorageError as error:
             sure = is_over(error)
@@ -43,8 +45,9 @@ def tiered(inner: Handler[Any, Any], second: Second, *, batch: bool) -> Handler[
         await second.before(tags)
         sure: bool | None = None
         try:
-            answer = await inner(op)
-            sure = not batch or not any(map(_unclear, answer))
+            with Asking() as call:
+                answer = await inner(op)
+            sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
             return answer
         except StorageError as error:
             sure = is_over(error)
