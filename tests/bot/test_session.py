@@ -11,6 +11,7 @@ from lamina.bot.chat.terminal import Terminal
 from lamina.domains.keyvalue import Append, Get
 from lamina.errors import Unavailable
 from lamina.layer import Layer
+from lamina.layers.cache import Cache
 from lamina.layers.metrics import Metrics
 from lamina.stack import Stack
 from lamina.storage import UnifiedStorage
@@ -213,6 +214,17 @@ async def test_status_is_a_table_of_all_domains() -> None:
         assert word in said
     assert "keyvalue.Append" in said
     assert "DOWN" not in said
+
+
+async def test_status_tells_what_the_caches_have_done() -> None:
+    made = storage(keyvalue=Stack(Cache(60)))
+    for _ in range(3):
+        await made.keyvalue.get("a")
+
+    said = (await Chat(made).says("/status")).splitlines()
+
+    assert "cached        hits  stale  waited  asked  rescued" in said
+    assert "keyvalue.Get  2     0      0       1      0" in said
 
 
 async def test_status_says_what_is_down() -> None:

@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 _DOMAIN: Final = ("domain", "backend", "health", "round trip", "breaker", "cache hits")
 _OPERATION: Final = ("operation", "calls", "failed", "p50", "p99")
+_CACHED: Final = ("cached", "hits", "stale", "waited", "asked", "rescued")
 
 
 async def status_text(storage: UnifiedStorage) -> str:
-    """Return health, breaker states and hit rates by domain, then latencies by operation."""
+    """Return health, breakers and hit rates by domain, then caches and latencies by operation."""
     told = await storage.status()
-    domains: list[tuple[str, ...]] = [
-        ("domain", "backend", "health", "round trip", "breaker", "cache hits")
-    ]
+    domains: list[tuple[str, ...]] = [_DOMAIN]
     operations: list[tuple[str, ...]] = [_OPERATION]
+    cached: list[tuple[str, ...]] = [_CACHED]
     errors: list[str] = []
     for name, one in told.items():
         health = "ok" if one["healthy"] else "DOWN"
         breaker, cache = _breaker(one["breaker"]), _hits(one["cache"])
         domains.append((name, one["backend"], health, _time(one["seconds"]), breaker, cache))
         operations.extend(_latencies(name, one["metrics"] or {}))
+        cached.extend(_cached(name, one["cache"] or {}))
         if one["error"]:
             errors.append(f"  {name}: {one['error']}")
     parts = [_table(domains)]
     if errors:
         parts.append("\n".join(errors))
-    if len(operations) > 1:
-        parts.append(_table(operations))
+    parts += [_table(rows) for rows in (cached, operations) if len(rows) > 1]
     return "\n\n".join(parts)
 
 
@@ -42,6 +42,16 @@ def _breaker(told: Mapping[str, Any] | None) -> str:
         return "-"
     state = told.get("state", "?")
     return str(state.value if isinstance(state, Enum) else state)
+
+
+def _cached(domain: str, told: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return what a cache has done, by operation, of those that were asked."""
+    names = ("hits", "stale", "coalesced", "misses", "rescued")
+    return [
+        (f"{domain}.{operation}", *(f"{done[name]:,}" for name in names))
+        for operation, done in told.get("operations", {}).items()
+        if done["hits"] or done["misses"]
+    ]
 
 
 def _hits(told: Mapping[str, Any] | None) -> str:
