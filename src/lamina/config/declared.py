@@ -134,8 +134,10 @@ def _features(features: Iterable[str], limits: Any) -> tuple[str, ...]:
 
 
 def _operations(domain: str) -> list[type[Operation[Any]]]:
-    home = import_module(f"lamina.domains.{domain}.operations")
-    found = (value for value in vars(home).values() if inspect.isclass(value))
+    home = f"lamina.domains.{domain}"
+    homes = (import_module(f"{home}.operations"), import_module(home))  # which has the batches too
+    told = (value for place in homes for value in vars(place).values())
+    found = dict.fromkeys(value for value in told if inspect.isclass(value))
     return [
         op
         for op in found
