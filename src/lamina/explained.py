@@ -33,7 +33,7 @@ class Held:
     """What a cache knows of one answer now.
 
     Attributes:
-        cached: Whether it would be given from memory.
+        cached: Whether it would be given from this process's memory; a second tier is not asked.
         age: Seconds since it was asked for below; None if it is not cached.
         left: Seconds in which it is still given without being asked for anew.
         stale: Whether it is past its time, and would be asked for anew behind the answer.

@@ -8,7 +8,7 @@ import functools
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -38,6 +38,10 @@ class User:
 @dataclass
 class Draft:
     name: str
+
+
+class Point(NamedTuple):
+    x: float
 
 
 class Session:
@@ -86,6 +90,7 @@ DIFFERENT: Any = [
     *(1, 1.0, True, Level.LOW, "1", b"1", None, 0, 0.0, -0.0, False),
     *("a", b"a", Word("a"), (), ("a",), ("a", "a"), (("a",),), frozenset(), frozenset({"a"})),
     *((1,), (1.0,), (True,), frozenset({1}), frozenset({True}), frozenset({1.0})),
+    *(Point(1), Point(1.0), Point(True), Point(2)),
     *((int, 1), (tuple, "a"), (str, "a"), (None,), ((),)),
     *(Color.RED, Color.BLUE, User("a"), User("b"), datetime(2026, 1, 1, tzinfo=UTC), int, str),
 ]

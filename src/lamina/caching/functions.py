@@ -106,7 +106,7 @@ class CallCache(Generic[P, R_co]):
 
 
 @final
-class Keeping:
+class Cached:
     """A decorator: keeps the answers of async functions in one cache."""
 
     def __init__(

@@ -52,10 +52,12 @@ def tagged(value: Any, what: str = "the key") -> Hashable:
         return cast("Hashable", value)
     if kind in _PLAIN:
         return (kind, value)
-    if kind is tuple:
-        return (tuple, *[item if type(item) is str else tagged(item, what) for item in value])
-    if kind is frozenset:
-        return (frozenset, frozenset([tagged(item, what) for item in value]))
+    if isinstance(value, tuple):  # a named one too
+        items = cast("tuple[object, ...]", value)
+        return (kind, *[item if type(item) is str else tagged(item, what) for item in items])
+    if isinstance(value, frozenset):
+        members = cast("frozenset[object]", value)
+        return (kind, frozenset([tagged(item, what) for item in members]))
     if kind is float and value == 0:
         return (float, repr(value))  # 0.0 and -0.0 are equal, and not the same
     if _equals_itself_only(kind) and not isinstance(value, type):

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 from lamina.caching.engine import Asked, Engine, Home, Seat, explained, texts
-from lamina.caching.functions import Keeping
+from lamina.caching.functions import Cached
 from lamina.caching.keys import tagged
 from lamina.errors import StackError
 from lamina.explained import Held
@@ -36,8 +36,8 @@ class LocalCache:
     your client.
 
     All who ask get the very object that was made: it should be immutable. Each event loop begins
-    with an empty cache; two that run at once cannot share one. All is told by the running loop's
-    clock; ``lamina.call(deadline=...)`` bounds what is made too.
+    with an empty cache; two that run at once cannot share one. ``lamina.call(deadline=...)``
+    bounds what is made too.
 
     Raises:
         StackError: An option is out of its range.
@@ -79,11 +79,12 @@ class LocalCache:
     ) -> T:
         """Return what is kept under *key*, else what *factory* makes, kept from then on.
 
-        *tags* are names by which it can be forgotten; *fresh* makes it anew in any case. Keys of
-        different types differ: ``1`` is not ``True``.
+        *tags* are names by which it can be forgotten, those of whoever makes it; *fresh* makes it
+        anew in any case. Keys of different types differ: ``1`` is not ``True``.
 
         Raises:
-            Invalid: *key* cannot be hashed, or equals nothing but itself.
+            Invalid: *key* cannot be hashed, or equals nothing but itself; *tags* are no texts.
+            WrongLoop: It is used in another event loop, which runs too.
             DeadlineExceeded: The caller's deadline came first.
         """
         identity = key if type(key) is str else tagged(key)
@@ -98,12 +99,12 @@ class LocalCache:
         *,
         key: Callable[..., Hashable] | None = None,
         tags: Callable[..., Iterable[str]] | None = None,
-    ) -> Keeping:
+    ) -> Cached:
         """Return a decorator as ``lamina.cached`` is, whose answers are kept here.
 
         Several functions share the room and the tags.
         """
-        return Keeping(self.home, key=key, tags=tags)
+        return Cached(self.home, key=key, tags=tags)
 
     def invalidate(self, key: Hashable) -> None:
         """Forget at once what is kept under *key*; one being made is not kept."""
@@ -173,7 +174,7 @@ def cached(
     stale_if_error: float = 0.0,
     idle: float | None = None,
     passing: tuple[type[Exception], ...] = (ConnectionError, TimeoutError),
-) -> Keeping:
+) -> Cached:
     """Keep what an async function answers, for *ttl* seconds; its ``cache`` governs that.
 
     Each function has a ``LocalCache`` of its own, whose options these are. Calls whose arguments
@@ -186,6 +187,7 @@ def cached(
     Raises:
         StackError: An option is out of its range, or the function is not async.
         Invalid: From a call: an argument cannot be part of a key.
+        WrongLoop: From a call: the function is used in another event loop, which runs too.
     """
     cache = LocalCache(
         ttl,
