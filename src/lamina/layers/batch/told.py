@@ -36,7 +36,7 @@ class _Reported:
 def reported(told: Sequence[Told]) -> Sequence[Told]:
     """Add what the current call has collected, if that is anything."""
     call = current.get()
-    if call is None or (call.is_fresh() and not call.served_by):
+    if call is None or (call.is_fresh() and not call.served_by and not call.doubtful):
         return told
     return [_Reported(each, call) for each in told]
 
