@@ -98,6 +98,11 @@ async def test_many_searches_are_one_request(own: Upstash) -> None:
         assert counts(own) == {"query": 2}
 
 
+def test_searches_together_are_as_late_as_one() -> None:
+    served = Stack().over(UpstashVectors("https://a", "t", search_lag=3.0)).bound.capabilities
+    assert served[NearestMany].limits == served[Nearest].limits == {"search_lag": 3.0}
+
+
 async def test_texts_and_vectors_are_a_request_each(own: Upstash) -> None:
     async with opened(own, "embedding") as store:
         await store.set("a", "purring cats")
