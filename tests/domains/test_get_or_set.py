@@ -13,6 +13,7 @@ import pytest
 from lamina.backends.memory import MemoryKeyValue
 from lamina.context import call
 from lamina.domains.keyvalue import CompareAndSet, Delete, Get, GetStamped, KeyValue, Set
+from lamina.domains.keyvalue.makes import _stored
 from lamina.errors import (
     Closed,
     Conflict,
@@ -89,7 +90,7 @@ async def test_makes_it_once_for_all_who_ask_meanwhile() -> None:
 
     assert told == [b"made 1"] * 100
     assert factory.begun == 1
-    assert not store._makes.once
+    assert not store._makes.is_busy()
 
 
 async def test_who_looked_too_early_looks_again_before_making() -> None:
@@ -157,7 +158,7 @@ async def test_nothing_is_left_when_all_who_asked_have_left() -> None:
         task.cancel()
     await asyncio.wait(tasks)
 
-    assert not store._makes.once
+    assert not store._makes.is_busy()
     assert await store.get("a") is None
 
 
@@ -275,6 +276,26 @@ async def test_what_began_while_the_deletion_was_under_way_is_not_stored_either(
     assert not await deleting
     assert await asyncio.gather(first, second) == [b"made 1", b"made 2"]
     backend.verify()  # which expects no write
+
+
+async def test_a_deletion_waits_for_what_is_just_being_stored() -> None:
+    backend, factory = ScriptedKeyValue(ordered=True), Factory()
+    store = Stack().over(backend)
+    backend.expect(Get("a")).returns(None)
+    backend.expect(CompareAndSet).after(3).returns(None)
+    backend.expect(Delete("a")).returns(True)
+    making = spawn(store, store.get_or_set("a", factory))
+    await asyncio.sleep(1)
+
+    with pytest.raises(DeadlineExceeded):
+        async with call(deadline=1):
+            await store.delete("a")
+    assert await store.delete("a")
+
+    assert asyncio.get_running_loop().time() == 3
+    assert await making == b"made 1"
+    assert not store._makes.is_busy()
+    backend.verify()
 
 
 async def test_the_deadline_ends_the_factory_and_the_next_with_time_takes_over() -> None:
@@ -401,7 +422,7 @@ def test_cancelled_anywhere_it_leaves_nothing_behind() -> None:
 
     def nothing_is_left() -> None:
         while stores:
-            assert not stores.pop()._makes.once
+            assert not stores.pop()._makes.is_busy()
 
     assert sweep(scenario, after=nothing_is_left).points == 3
 
@@ -421,6 +442,68 @@ def test_cancelled_anywhere_it_leaves_the_others_alone() -> None:
 async def _asks(store: KeyValue, factory: Factory) -> None:
     await asyncio.sleep(0)
     assert (await store.get_or_set("a", factory)).startswith(b"made")
+
+
+def changes() -> Callable[[], Coroutine[Any, Any, None]]:
+    seeds = count()
+    return lambda: _change(random.Random(next(seeds)))
+
+
+async def _change(rng: random.Random) -> None:
+    """What is made shows what was true; whoever changes that deletes what was made of it."""
+    backend = Faulty(MemoryKeyValue(), rng, latency=lambda rng: rng.choice((0.0, 0.5, 1.0)))
+    store = Stack(Cache(100)).over(backend)
+    truth, floor = [1], [1]
+
+    async def factory() -> bytes:
+        found = truth[0]
+        await asyncio.sleep(rng.choice((0.0, 0.5, 2.0)))
+        return b"%d" % found
+
+    async def makes() -> None:
+        for _ in range(6):
+            await asyncio.sleep(rng.choice((0.0, 0.5, 1.0)))
+            least = floor[0]
+            task = spawn(store, store.get_or_set("a", factory))
+            if rng.random() < 0.2:
+                await asyncio.sleep(rng.choice((0.0, 0.5)))
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                assert int(await task) >= least, "what was deleted is back"
+
+    async def changes() -> None:
+        for _ in range(4):
+            await asyncio.sleep(rng.choice((0.0, 0.5, 1.0)))
+            truth[0] += 1
+            now = truth[0]
+            await store.delete("a")
+            floor[0] = max(floor[0], now)
+
+    works = [makes(), makes(), makes(), changes(), changes()]
+    tasks = [store.bound.runtime.spawn(work, "racer") for work in works]
+    for task in tasks:
+        await task
+    assert not store._makes.is_busy()
+    assert int(await store.get_or_set("a", factory)) == truth[0]
+
+
+@pytest.mark.slow
+def test_no_schedule_brings_back_what_was_deleted() -> None:
+    explore(changes(), schedules=600)
+
+
+@pytest.mark.parametrize("part", ["outdate", "wait"])
+def test_without_minding_deletions_what_was_deleted_is_found(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if part == "outdate":
+        monkeypatch.setattr("lamina.once.Once.outdate", lambda *_: None)
+    else:
+        made = "lamina.domains.keyvalue.makes"
+        monkeypatch.setattr(f"{made}.Makes._store", lambda _, store, send: _stored(store, send))
+
+    with pytest.raises(AssertionError):
+        explore(changes(), schedules=600)
 
 
 def races() -> Callable[[], Coroutine[Any, Any, None]]:
@@ -462,7 +545,7 @@ async def _race(rng: random.Random) -> None:
     tasks = [store.bound.runtime.spawn(work, "racer") for work in works]
     for task in tasks:
         await task
-    assert not store._makes.once
+    assert not store._makes.is_busy()
     assert await store.get("a", fresh=True) == b"written 2"
 
 

@@ -60,7 +60,7 @@ class KeyValue(Facade):
     def delete(self, key: str, /) -> Coroutine[Any, Any, bool]:
         """Delete the key; tell whether it was there."""
         op = Delete(key, scope=self._scope)
-        return self._makes.delete(op) if self._makes.once else self._delete(op)
+        return self._makes.delete(op) if self._makes.is_busy() else self._delete(op)
 
     def get_or_set(
         self,

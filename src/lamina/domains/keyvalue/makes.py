@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final, final
 
 from lamina.domains.keyvalue.operations import CompareAndSet, Delete, Get
@@ -27,7 +28,12 @@ class Makes:
         self._bound = bound
         self._get = bound.handler(Get)
         self._delete = bound.handler(Delete)
-        self.once: Once[bytes] = Once("keyvalue")
+        self._once: Once[bytes] = Once("keyvalue")
+        self._storing: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
+
+    def is_busy(self) -> bool:
+        """Tell whether anything is being made or stored, which deletions have to mind."""
+        return bool(self._once or self._storing)
 
     async def get_or_set(
         self, op: Get, factory: Callable[[], Awaitable[bytes]], ttl: float | None
@@ -36,16 +42,16 @@ class Makes:
         if ttl is not None:
             check_positive(ttl, what="ttl")
         _check_callable(factory)
-        seen = self.once.ended
+        seen = self._once.ended
         found = await self._get(op)
         if found is not None:
             return found
 
         async def make(making: Making[bytes]) -> bytes:
-            return await self._make(op, factory, ttl, making, sure=seen == self.once.ended)
+            return await self._make(op, factory, ttl, making, sure=seen == self._once.ended)
 
         try:
-            made, _ = await self.once.make((op.scope, op.key), make)
+            made, _ = await self._once.make((op.scope, op.key), make)
         except StorageError as error:
             if error.brief is None:
                 error.brief, error.backend = op.brief(), self._bound.backend
@@ -53,12 +59,16 @@ class Makes:
         return made
 
     async def delete(self, op: Delete) -> bool:
-        """Delete what is there, and let none store later what it began to make before."""
-        self.once.outdate((op.scope, op.key))
+        """Delete what is there, and what is being stored; what is made till then is not stored."""
+        where = op.scope, op.key
+        self._once.outdate(where)
+        storing = self._storing.get(where)
+        if storing:
+            await in_time(asyncio.wait(tuple(storing)), "keyvalue")
         try:
             return await self._delete(op)
         finally:
-            self.once.outdate((op.scope, op.key))
+            self._once.outdate(where)
 
     async def _make(
         self,
@@ -79,7 +89,20 @@ class Makes:
                 await send(CompareAndSet(key, None, b"", ttl, scope=scope))  # says why it cannot
             made = await in_time(_awaitable(factory()), "keyvalue")
             store = CompareAndSet(key, None, made, ttl, scope=scope)
-            return made if making.outdated else await _stored(store, send)
+            return made if making.outdated else await self._store(store, send)
+
+    async def _store(self, store: CompareAndSet, send: Sends) -> bytes:
+        """Store a value where there is none, for deletions to see; return what is there then."""
+        where, ended = (store.scope, store.key), asyncio.get_running_loop().create_future()
+        storing = self._storing.setdefault(where, [])
+        storing.append(ended)
+        try:
+            return await _stored(store, send)
+        finally:
+            ended.set_result(None)
+            storing.remove(ended)
+            if not storing:
+                del self._storing[where]
 
 
 async def _stored(store: CompareAndSet, send: Sends) -> bytes:
