@@ -17,6 +17,7 @@ from lamina.domains.documents import Write
 from lamina.domains.vectors import Upsert
 from lamina.errors import StorageError
 from lamina.layers.cache import Cache
+from lamina.runtime import Runtime
 from lamina.stack import Stack
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class Plan:
     failing: float = 0.0
     ttls: Sequence[float | None] = (None,)
     readers: int = 4
+    writers: int = 2
 
 
 @final
@@ -154,14 +156,17 @@ class Race:
             "max_entries": 3,
         } | plan.options
         cache = Cache(**self.options)
-        self.store: Any = Stack(cache, *plan.below()).over(plan.way.backend(self.late))
+        runtime = Runtime(rng=self.rng)
+        backend = plan.way.backend(self.late)
+        self.store: Any = Stack(cache, *plan.below()).over(backend, runtime=runtime)
         self.cache = cache_of(self.store)
         self.way = plan.way({"": self.store, "tenant": self.store.scoped("tenant")})
         self.numbers = count(1)
         self.stale: list[str] = []
 
     async def run(self) -> None:
-        works = [self.reader] * self.plan.readers + [self.writer] * 2 + [self.other]
+        works = [self.reader] * self.plan.readers + [self.writer] * self.plan.writers
+        works += [self.other]
         runtime = self.store.bound.runtime
         tasks = [runtime.spawn(work(), work.__name__) for work in works]
         for task in tasks:
