@@ -7,6 +7,7 @@ from random import Random
 
 from lamina.backends.memory import MemoryKeyValue
 from lamina.domains.media import Chunk, Info
+from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
@@ -30,7 +31,18 @@ from lamina.testing.faulty import Faulty
 
 OTHER = Stack().over(MemoryKeyValue()).bound
 DOWN = Stack().over(Faulty(MemoryKeyValue(), Random(1), error_rate=1)).bound
+FAR = Stack().over(MemoryKeyValue())
 KEY = Seal.new_key()
+
+
+class TestBatch(LayerContract):
+    def layer(self) -> Batch:
+        return Batch()
+
+
+class TestBatchThatWaits(LayerContract):
+    def layer(self) -> Batch:
+        return Batch(wait=0.001, max_items=7)
 
 
 class TestBreaker(LayerContract):
@@ -41,6 +53,11 @@ class TestBreaker(LayerContract):
 class TestCache(LayerContract):
     def layer(self) -> Cache:
         return Cache(30)
+
+
+class TestCacheOverASecondTier(LayerContract):
+    def layer(self) -> Cache:
+        return Cache(30, l2=FAR)
 
 
 class TestChaos(LayerContract):

@@ -134,6 +134,18 @@ CASES: list[tuple[str, Layers, list[str], Layers]] = [
         (of("squeeze"), of("seal")),
     ),
     (
+        "W16",
+        (of("retry"), of("batch")),
+        ["Batch() stands inside Retry()", "each caller", "put Batch outside Retry"],
+        (of("batch"), of("retry")),
+    ),
+    (
+        "W16",
+        (of("limit"), of("batch")),
+        ["Batch() stands inside Limit()"],
+        (of("batch"), of("limit")),
+    ),
+    (
         "W14",
         (of("deadline", seconds=5), of("breaker")),
         ["Breaker() has no Timeout inside", "add Timeout"],

@@ -107,6 +107,17 @@ def _squeezed_once_sealed(layers: Sequence[Layer]) -> tuple[str, str] | None:
     return None
 
 
+def _batched_inside(layers: Sequence[Layer]) -> tuple[str, str] | None:
+    for outer, batch in enclosing(
+        layers, {"retry", "hedge", "throttle", "breaker", "limit"}, "batch"
+    ):
+        return (
+            f"{batch!r} stands inside {outer!r}, which governs each caller instead of what is sent",
+            f"put {type(batch).__name__} outside {type(outer).__name__}",
+        )
+    return None
+
+
 def _too_few_to_judge(layers: Sequence[Layer]) -> tuple[str, str] | None:
     for breaker, window in windows(layers):
         least = number(breaker, "min_calls") or 1
@@ -155,6 +166,7 @@ _FINDS: Final[dict[str, Callable[[Sequence[Layer]], tuple[str, str] | None]]] = 
     "W13": _break_too_short,
     "W14": _hangs_unseen,
     "W15": _squeezed_once_sealed,
+    "W16": _batched_inside,
 }
 
 WARNINGS: Final = ("W01", *_FINDS)
