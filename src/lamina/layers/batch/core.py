@@ -91,7 +91,7 @@ class Groups(Generic[W]):
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self.by_options: dict[Hashable, Group[W]] = {}
-        self.lone = self.batches = self.items = self.largest = self.left = self.split = 0
+        self.lone = self.batches = self.items = self.largest = self.left = 0
 
     def alone(self, options: Hashable) -> Group[W]:
         """Begin a call while nothing like it is pending or under way; its end must be told."""
@@ -103,6 +103,7 @@ class Groups(Generic[W]):
     def begin(self, group: Group[W], now: float) -> Parcel[W]:
         """Return a new parcel, for what is asked from now on."""
         made = group.pending = Parcel(group, now + self.bounds.wait)
+        self.by_options[group.options] = group  # it may have been without a call for a moment
         return made
 
     def has_room(self, parcel: Parcel[W], size: int) -> bool:

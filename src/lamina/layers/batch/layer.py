@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.batches import AT_ONCE
 from lamina.layer import Layer
+from lamina.layers.batch.asking import Asker
 from lamina.layers.batch.core import BatchStatus, Bounds
+from lamina.layers.batch.handlers import reader, writer
 from lamina.layers.batch.kinds import kinds
 from lamina.layers.batch.sender import Sender
 from lamina.options import check_number, check_whole
@@ -67,9 +69,10 @@ class Batch(Layer):
         many = cast("Handler[Any, Any]", site.below(kind.many))
         items = min(self.max_items, kind.many.limit)
         bounds = Bounds(items, self.max_bytes, self.wait)
-        sender = self._senders[op] = Sender(kind, bounds, inner, many, site.runtime)
-        handler = sender.writer() if op.writes else sender.reader()
-        return cast("Handler[Op, R]", handler)
+        asker = Asker(kind, inner, many, site.runtime)
+        sender = self._senders[op] = Sender(kind, bounds, asker, site.runtime)
+        made = writer if op.writes else reader
+        return cast("Handler[Op, R]", made(sender, kind, inner))
 
     def worst(self, op: type[Operation[Any]], below: Worst) -> Worst:
         if not self.wants(op):

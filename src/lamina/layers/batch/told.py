@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from lamina.context import Call, current
-from lamina.errors import (
-    AuthError,
-    Conflict,
-    Corrupt,
-    DeadlineExceeded,
-    Rejected,
-    StorageError,
-)
+from lamina.errors import Corrupt
 from lamina.once import own_copy, tell
 from lamina.values import Done, Failed, Outcome
 
@@ -58,14 +51,3 @@ def answer(told: Told | None) -> Any:
         raise told
     msg = f"an item of a batch was answered by {type(told).__name__}"
     raise Corrupt(msg)
-
-
-def is_split(error: StorageError, *, writes: bool) -> bool:
-    """Tell whether a batch that failed so may be asked again item by item.
-
-    One item alone may have made it fail for good, and nothing was written. What refuses everybody,
-    or passes by itself, is not asked again.
-    """
-    if error.transient or isinstance(error, AuthError | DeadlineExceeded | Rejected):
-        return False
-    return not writes or error.sent == "no" or isinstance(error, Conflict)
