@@ -46,10 +46,18 @@ class Keeper:
         self._is_clear = is_clear
         self._window = window
         self._gens_live = max(_DAY, _LIVES * ttl)
+        self._last: bytes | None = None
+        self._seen = False  # whether this process knew of a root, ever
 
-    async def keep(self, look: Look, drafts: Sequence[Draft], *, first: bool) -> None:
-        """Store *drafts*; *first* says that this process has never seen a root."""
-        made = await self._root(look, drafts[0], first=first)
+    def is_lost(self, root: bytes | None) -> bool:
+        """Note the root that was found; tell whether the one before, and all with it, is gone."""
+        lost = self._seen and root != self._last
+        self._last, self._seen = root, self._seen or root is not None
+        return lost
+
+    async def keep(self, look: Look, drafts: Sequence[Draft]) -> None:
+        """Store *drafts*, which are not none."""
+        made = await self._root(look, drafts[0])
         if made is None:
             return
         lost: set[str] = set()
@@ -70,7 +78,7 @@ class Keeper:
             if await self._far.put(items, life):
                 self._counts.stored += len(items)
 
-    async def _root(self, look: Look, draft: Draft, *, first: bool) -> bool | None:
+    async def _root(self, look: Look, draft: Draft) -> bool | None:
         """Make a root where there is none; tell whether one was made, None if it is not in use.
 
         One that follows a lost one is not used for a while; of a tier that was never used nobody
@@ -79,11 +87,12 @@ class Keeper:
         standing = look.standings[draft.wanted.key]
         if not standing.replaces:
             return False
-        new = first and standing.root is None
+        new = not self._seen and standing.root is None
         root = fresh_root(0.0 if new else self._runtime.wall())
         if not await self._far.create(look.root, root, None, standing.root):
             return None
-        look.told[look.root] = root
+        look.told[look.root] = self._last = root
+        self._seen = True
         return True if new else None
 
     def _items(self, look: Look, drafts: Sequence[Draft]) -> dict[str, bytes]:

@@ -88,8 +88,6 @@ class Second:
             window=SURE * self._hold,
         )
         self._kinds: dict[type[Operation[Any]], Kind | None] = {}
-        self._root: bytes | None = None
-        self._seen = False  # whether there ever was a root
 
     async def ask(
         self, op: Any, below: Below, keep: Callable[[], bool], clip: float | None = None
@@ -209,10 +207,8 @@ class Second:
         for one in several:
             look.standings[one.key] = stand(root, one.gens, told, wall, self._hold)
             ledger.owe(look.standings[one.key].broken)
-        if self._seen and told[root] != self._root:  # lost, and the holds with it
-            ledger.owe(ledger.held(now))
-        self._root = told[root]
-        self._seen = self._seen or self._root is not None
+        if self._keeper.is_lost(told[root]):
+            ledger.owe(ledger.held(now))  # the holds are lost too
         self._debtor.pay_soon()
         return look if ledger.is_clear() else None
 
@@ -224,5 +220,4 @@ class Second:
         if not self._ledger.is_clear() or not self._runtime.has_room():
             self._counts.skipped += len(made)
             return
-        work = self._keeper.keep(look, made, first=not self._seen)
-        self._runtime.spawn(work, "cache second")
+        self._runtime.spawn(self._keeper.keep(look, made), "cache second")
