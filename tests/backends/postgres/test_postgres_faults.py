@@ -15,14 +15,14 @@ from lamina.backends.postgres import PostgresKeyValue, connections
 from lamina.backends.postgres.keyvalue_sql import Statements
 from lamina.backends.postgres.schema import statements
 from lamina.domains.documents import Write
-from lamina.domains.keyvalue import Append, GetStamped
+from lamina.domains.keyvalue import Append, GetStamped, GetStampedMany
 from lamina.errors import BatchFailed, TimedOut, Unavailable
 from lamina.stack import Stack
 from lamina.testing.clock import run
 from lamina.testing.faults import FaultProxy
 from lamina.testing.servers import Postgres
 from lamina.testing.sweep import sweep
-from lamina.values import Failed, Json
+from lamina.values import Failed, Json, Stamped
 
 pytestmark = pytest.mark.server
 HELD = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lamina'"
@@ -131,6 +131,22 @@ async def test_a_doubtful_append_is_carried_out_once_under_its_key(postgres: Pos
             await store.append("a", 2, idempotency="once")
         assert await store.append("a", 2, idempotency="once") == 2
         assert json.loads(await store.get("a") or b"") == [1, 2]
+
+
+@pytest.mark.parametrize("ask", [GetStamped("a"), GetStampedMany(("a",))], ids=["one", "many"])
+async def test_a_late_answer_lets_no_value_live_longer(ask: Any, postgres: Postgres) -> None:
+    async with (
+        FaultProxy("127.0.0.1", postgres.port) as proxy,
+        values(through(postgres.database(), proxy.port)) as store,
+    ):
+        await store.set("a", b"1", ttl=100)
+        ends = store.bound.runtime.wall() + 100
+        await store.bound.send(ask)  # prepares it
+        proxy.delay(down=0.2)
+        told = await store.bound.send(ask)
+        proxy.delay()
+    stamp = told if isinstance(told, Stamped) else told[0].value
+    assert ends - 1 <= stamp.expires_at <= ends
 
 
 @pytest.mark.parametrize("how", ["reset", "close"])

@@ -11,9 +11,10 @@ import redis.asyncio
 from redis_fakes import bulk, fake
 
 from lamina.backends.redis import RedisKeyValue
-from lamina.domains.keyvalue import GetStampedMany, KeyValue
+from lamina.domains.keyvalue import GetStamped, GetStampedMany, KeyValue
 from lamina.errors import AuthError, Corrupt, Invalid, Unavailable
 from lamina.stack import Stack
+from lamina.testing.faults import FaultProxy
 from lamina.testing.servers import Valkey
 from lamina.values import Done, Failed, Outcome, Stamped
 
@@ -98,6 +99,21 @@ async def test_no_value_is_told_with_the_time_of_another(valkey: Valkey) -> None
         await asyncio.gather(write(), look())
     assert seen <= {(None, True), (b"short", False), (b"long", True)}
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("ask", [GetStamped("a"), GetStampedMany(("a",))], ids=["one", "many"])
+async def test_a_late_answer_lets_no_value_live_longer(ask: Any, valkey: Valkey) -> None:
+    database = valkey.database().rpartition("/")[2]
+    async with (
+        FaultProxy("127.0.0.1", valkey.port) as proxy,
+        Stack().over(RedisKeyValue(f"redis://{proxy.address}/{database}")) as store,
+    ):
+        await store.set("a", b"1", ttl=100)
+        ends = store.bound.runtime.wall() + 100
+        proxy.delay(down=0.2)
+        told = await store.bound.send(ask)
+    stamp = told if isinstance(told, Stamped) else told[0].value
+    assert ends - 1 <= stamp.expires_at <= ends + 0.002  # the server counts milliseconds
 
 
 async def test_a_key_of_another_kind_fails_alone(valkey: Valkey) -> None:

@@ -99,11 +99,12 @@ class PostgresKeyValue(KeyValueBackend):
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
+        asked = self.runtime.wall()  # so that a late answer lets nothing live longer
         found = await self._run(PreparedStatement.fetchrow, self._sql.get_stamped, op.scope, op.key)
         if found is None:
             return Stamped(None)
         left: float | None = found[1]
-        return Stamped(found[0], None if left is None else self.runtime.wall() + left)
+        return Stamped(found[0], None if left is None else asked + left)
 
     @serves(GetMany)
     async def get_many(self, op: GetMany) -> tuple[Outcome[bytes | None], ...]:
@@ -115,10 +116,10 @@ class PostgresKeyValue(KeyValueBackend):
     async def get_stamped_many(
         self, op: GetStampedMany
     ) -> tuple[Outcome[Stamped[bytes | None]], ...]:
+        asked = self.runtime.wall()
         found = await self._each(self._sql.get_stamped_many, self._sql.get_stamped_joined, op)
-        now = self.runtime.wall()
         values: dict[str, Outcome[Stamped[bytes | None]]] = {
-            key: Done(Stamped(value, None if left is None else now + left))
+            key: Done(Stamped(value, None if left is None else asked + left))
             for key, value, left in found
         }
         absent = Done(Stamped(None))

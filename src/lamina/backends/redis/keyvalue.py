@@ -140,8 +140,9 @@ class RedisKeyValue(KeyValueBackend):
 
     @serves(GetStamped)
     async def get_stamped(self, op: GetStamped) -> Stamped[bytes | None]:
+        asked = self.runtime.wall()
         answer = await self._run(GET_STAMPED, wire(op.scope, op.key))
-        return stamped_of(answer, self.runtime.wall())
+        return stamped_of(answer, asked)
 
     @serves(Set)
     async def set(self, op: Set) -> None:

@@ -1,4 +1,8 @@
-"""Values with the time they have left: one at a time, or all in one transaction."""
+"""Values with the time they have left: one at a time, or all in one transaction.
+
+That time counts from when it was asked for, so that no value is said to live longer than it does,
+however late the answer is.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,8 @@ _FOR_EVER: Final = -1
 _NOTHING: Final = Done(Stamped(None))
 
 
-def stamped_of(answer: Any, wall: float) -> Stamped[bytes | None]:
-    """Return what the script gives for one key, told at *wall*.
+def stamped_of(answer: Any, asked: float) -> Stamped[bytes | None]:
+    """Return what the script gives for one key, in Unix seconds if it was *asked* for then.
 
     Raises:
         Corrupt: It is something else.
@@ -47,7 +51,7 @@ def stamped_of(answer: Any, wall: float) -> Stamped[bytes | None]:
     value, left = two_of(answer)
     if value is None or left == _ABSENT:
         return Stamped(None)
-    ends = None if left == _FOR_EVER else wall + number_of(left) / 1000
+    ends = None if left == _FOR_EVER else asked + number_of(left) / 1000
     return Stamped(value_of(value), ends)
 
 
@@ -75,10 +79,10 @@ async def get_stamped_many(
 async def _read(server: Single, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
     """Read in one transaction, and by itself what is of another kind or may not be read."""
     commands = [MULTI, pack(b"MGET", *names), TIMES_LEFT.packed(*names), EXEC]
+    asked = runtime.wall()
     answers = await server.ask_whole(commands, len(names))
     if any(isinstance(answer, NoPermissionError) for answer in answers):  # for some keys perhaps
         return await _read_each(server, names, runtime)
-    wall = runtime.wall()
     for answer in answers:  # the first says why the transaction was given up
         if isinstance(answer, ResponseError):
             raise refused(answer) from answer
@@ -90,7 +94,7 @@ async def _read(server: Single, names: Sequence[bytes], runtime: Runtime) -> lis
         elif value is None:
             found.append(None)
         else:
-            ends = None if left == _FOR_EVER else wall + left / 1000
+            ends = None if left == _FOR_EVER else asked + left / 1000
             found.append(Done(Stamped(value, ends)))
     others = [name for name, one in zip(names, found, strict=True) if one is None]
     if not others:
@@ -115,6 +119,6 @@ def _lefts(text: bytes | None, size: int) -> list[float]:
 
 
 async def _read_each(server: Server, names: Sequence[bytes], runtime: Runtime) -> list[Told]:
+    asked = runtime.wall()
     answers = await server.ask_each([GET_STAMPED.packed(name) for name in names], names)
-    wall = runtime.wall()
-    return [outcome_of(answer, lambda told: stamped_of(told, wall)) for answer in answers]
+    return [outcome_of(answer, lambda told: stamped_of(told, asked)) for answer in answers]
