@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from lamina.layer import Layer
+from lamina.layer import Bytes, Layer
 from lamina.layers.cache.binding import bound, lag_of, second_of
 from lamina.layers.cache.controls import Controls
 from lamina.layers.cache.core import Bounds, Core
@@ -16,7 +16,6 @@ from lamina.operation import Operation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lamina.layer import Bytes
     from lamina.operation import Handler, Op, R
     from lamina.site import Site
 
