@@ -9,14 +9,27 @@ _CACHED: Final = ["metrics", "log", "cache", "retry", "breaker", "timeout"]
 
 
 def _section(
-    backend: str, seconds: float, *, cache: float | None = None, **options: str
+    backend: str,
+    seconds: float,
+    *,
+    cache: float | None = None,
+    batch: bool = False,
+    **options: str,
 ) -> dict[str, Any]:
-    """Describe one domain; conversations are never cached: another process may write them."""
+    """Describe one domain; conversations are never cached: another process may write them.
+
+    What is gathered may wait for others, so that a deadline bounds it: six attempts' time.
+    """
+    layers = list(_GUARDED if cache is None else _CACHED)
+    if batch:
+        layers.insert(layers.index("retry"), "batch")
+        layers.insert(layers.index("log") + 1, "deadline")
     section: dict[str, Any] = {
         "backend": backend,
-        "layers": list(_GUARDED if cache is None else _CACHED),
+        "layers": layers,
         "breaker": {"window": max(30.0, 2 * seconds)},  # a hang is told within it
         "timeout": {"seconds": seconds},
+        **({"deadline": {"seconds": 6 * seconds}} if batch else {}),
         **options,
     }
     return section if cache is None else {**section, "cache": {"ttl": cache}}
@@ -36,11 +49,12 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "media": _section("memory", 60.0),
     },
     "production": {
-        "keyvalue": _section("redis", 1.0, url="${REDIS_URL}"),
+        "keyvalue": _section("redis", 1.0, batch=True, url="${REDIS_URL}"),
         "vectors": _section(
             "upstash",
             5.0,
             cache=30.0,
+            batch=True,
             url="${UPSTASH_VECTOR_REST_URL}",
             token="${UPSTASH_VECTOR_REST_TOKEN}",  # noqa: S106  # the name of a variable
         ),
@@ -48,6 +62,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "supabase",
             5.0,
             cache=30.0,
+            batch=True,
             url="${SUPABASE_URL}",
             key="${SUPABASE_SERVICE_KEY|SUPABASE_SERVICE_ROLE_KEY|SUPABASE_KEY}",
         ),
