@@ -20,6 +20,8 @@ from lamina.layers.fallback import Fallback
 from lamina.layers.hedge import Hedge
 from lamina.layers.limit import Limit
 from lamina.layers.retry import Retry
+from lamina.layers.seal import Seal
+from lamina.layers.seal.keys import new_key
 from lamina.layers.timeout import Timeout
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
@@ -279,3 +281,25 @@ async def test_e12_one_limit_twice_on_a_path_waits_for_itself() -> None:
     wrong = against("E12", limit(), limit()).over(MemoryKeyValue())
     assert isinstance(await end(wrong.get("a")), LimitReached)
     assert await end(Stack(limit()).over(MemoryKeyValue()).get("a")) is None
+
+
+async def test_e14_a_plain_second_tier_holds_what_the_seal_hides() -> None:
+    key = new_key()
+    plain, sealed = MemoryKeyValue(), MemoryKeyValue()
+    wrong = against("E14", Cache(60, l2=Stack().over(plain)), Seal(key)).over(MemoryKeyValue())
+    right = Stack(Cache(60, l2=Stack(Seal(key)).over(sealed)), Seal(key)).over(MemoryKeyValue())
+    for store in (wrong, right):
+        await store.set("a", b"a secret")
+        await asyncio.sleep(6.0)  # no answer is kept so soon after a write
+        assert await store.get("a") == b"a secret"
+        await asyncio.sleep(0.1)
+
+    assert len(await held(plain)) == len(await held(sealed))
+    assert any(b"a secret" in value for value in await held(plain))
+    assert not any(b"a secret" in value for value in await held(sealed))
+
+
+async def held(backend: MemoryKeyValue) -> list[bytes]:
+    """Return what a backend keeps, as it keeps it."""
+    store = Stack().over(backend)
+    return [await store.get(key) or b"" async for key in store.scan()]
