@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lamina.layers.cache.core import Bounds, Core, Fill
+from lamina.layers.cache.bounds import Bounds
+from lamina.layers.cache.core import Core, Fill
 from lamina.layers.cache.eras import globbed
 from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import weigh

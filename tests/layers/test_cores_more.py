@@ -25,7 +25,8 @@ from lamina.layers.breaker import Breaker, State, Verdict
 from lamina.layers.breaker.core import Circuit
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
-from lamina.layers.cache.core import OVERHEAD, Bounds, Core, Fill
+from lamina.layers.cache.bounds import Bounds
+from lamina.layers.cache.core import OVERHEAD, Core, Fill
 from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import weigh
 from lamina.layers.hedge.core import Delays, Load

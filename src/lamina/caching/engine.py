@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, final
 
 from lamina.errors import Brief, Invalid, StorageError, Unavailable, WrongLoop
 from lamina.explained import Held
+from lamina.layers.cache.bounds import Bounds
 from lamina.layers.cache.controls import Controls
-from lamina.layers.cache.core import Bounds, Core
+from lamina.layers.cache.core import Core
 from lamina.layers.cache.fills import Fills
 from lamina.layers.cache.reads import Reader
 from lamina.once import in_time, own_copy

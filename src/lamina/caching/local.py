@@ -10,7 +10,7 @@ from lamina.caching.functions import Cached
 from lamina.caching.keys import tagged
 from lamina.errors import StackError
 from lamina.explained import Held
-from lamina.layers.cache.core import Bounds
+from lamina.layers.cache.bounds import Bounds
 from lamina.options import check_number, check_whole, shown
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
+from lamina.layers.cache.bounds import lifetime
 from lamina.layers.cache.eras import Eras, matcher
 from lamina.layers.cache.marks import Mark, Marks
 from lamina.layers.cache.shelf import Entry, Shelf
@@ -15,6 +15,8 @@ from lamina.values import Stamped
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
+    from lamina.layers.cache.bounds import Bounds
+
 Identity: TypeAlias = "Hashable"
 
 OVERHEAD: Final = 600
@@ -22,29 +24,6 @@ OVERHEAD: Final = 600
 
 _SHARE: Final = 64
 """An answer larger than this part of all room is not kept."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How long and how much a cache keeps; times in seconds.
-
-    *stale_while_revalidate* and *stale_if_error* count from the end of *ttl*; *lag* is how long
-    after a write searches below may miss it; *oldest* is how old an answer that was kept
-    elsewhere may become here, None for *ttl*.
-    """
-
-    ttl: float
-    max_entries: int
-    max_bytes: int
-    jitter: float
-    doubt: float
-    negative_ttl: float | None
-    stale_while_revalidate: float = 0.0
-    stale_if_error: float = 0.0
-    idle: float | None = None
-    lag: float = 0.0
-    oldest: float | None = None
 
 
 class Fill:
@@ -149,38 +128,29 @@ class Core:
         *until* is the value's own expiry, in Unix seconds as *wall*; *now* is loop time; *age* is
         how many seconds ago it was true for sure.
         """
-        bounds = self.bounds
-        absent = answer is None or (isinstance(answer, Stamped) and answer.value is None)
-        ttl = bounds.negative_ttl if absent else bounds.ttl
-        if ttl is None or (until is not None and until <= wall) or not fill.joinable():
+        if not fill.joinable() or (until is not None and until <= wall):
             return
         size = OVERHEAD + weigh(answer) + weigh(fill.identity)
-        if size - OVERHEAD > self._largest or size > bounds.max_bytes:
+        if size - OVERHEAD > self._largest or size > self.bounds.max_bytes:
             return
-        cap = now + min(ttl, bounds.ttl) * (1 - bounds.jitter * self._draw())
-        if age:
-            oldest = bounds.ttl if bounds.oldest is None or absent else bounds.oldest
-            cap = min(cap, now - age + min(oldest, ttl if absent else oldest))
-        spare = 0.0 if absent else max(bounds.stale_while_revalidate, bounds.stale_if_error)
-        if fill.clip is not None and fill.clip < cap + spare:
-            cap = min(cap, fill.clip)
-            spare = fill.clip - cap
-        if cap + spare <= now:
+        absent = answer is None or (isinstance(answer, Stamped) and answer.value is None)
+        cap, ends = lifetime(self.bounds, now, age, fill.clip, self._draw(), absent=absent)
+        if ends <= now:
             return
+        idle = self.bounds.idle
         entry = Entry(
             fill.table.entries,
             fill.identity,
             answer,
             marks=fill.marks,
-            expires=cap if bounds.idle is None else min(cap, now + bounds.idle),
+            expires=cap if idle is None else min(cap, now + idle),
             until=until,
             size=size,
             cap=cap,
-            ends=cap + spare,
+            ends=ends,
             stored=min(fill.began, now - age),
         )
-        self.shelf.put(entry)
-        fill.table.counts.stored += 1
+        fill.table.counts.stored += self.shelf.put(entry)
 
     def is_true(self, entry: Entry, wall: float) -> bool:
         """Tell whether no write, invalidation or expiry of the value's own has ended *entry*."""

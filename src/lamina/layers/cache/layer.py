@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from lamina.layer import Bytes, Layer
 from lamina.layers.cache.binding import bound, lag_of, second_of
+from lamina.layers.cache.bounds import Bounds
 from lamina.layers.cache.controls import Controls
-from lamina.layers.cache.core import Bounds, Core
+from lamina.layers.cache.core import Core
 from lamina.layers.cache.fills import Fills
 from lamina.layers.cache.options import check
 from lamina.operation import Operation
