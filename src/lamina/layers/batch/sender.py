@@ -74,6 +74,7 @@ class Sender:
 
     def close(self) -> None:
         """Let nobody wait any longer for what was not sent."""
+        self.turns.close()
         for group in [*self.groups.by_options.values()]:
             if group.pending is not None:
                 self._refuse(group.pending)

@@ -59,13 +59,18 @@ class Metrics(Layer):
         return AttemptMetrics(self)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Return, for each operation that was called, its calls and attempts as plain data."""
+        """Return calls and attempts as plain data, for each operation that was called or attempted.
+
+        Layers between may attempt another one than was called, such as a batch of several.
+        """
         told: dict[str, dict[str, Any]] = {}
-        for name, series in self.calls.items():
-            if series.succeeded or series.failed:
-                told[name] = {"calls": series.summary()}
+        for name in dict.fromkeys((*self.calls, *self.attempts)):
+            calls = self.calls.get(name, Series())
+            attempts = self.attempts.get(name, Series())
+            if calls.succeeded or calls.failed or attempts.succeeded or attempts.failed:
+                told[name] = {"calls": calls.summary()}
                 if name in self.attempts:
-                    told[name]["attempts"] = self.attempts[name].summary()
+                    told[name]["attempts"] = attempts.summary()
         return told
 
     @property
