@@ -11,7 +11,7 @@ import pytest
 from lamina.bucket import _FAR as FAR
 from lamina.bucket import Bucket, check_pace
 from lamina.budget import Budget
-from lamina.domains.keyvalue import Append, Get
+from lamina.domains.keyvalue import Append, Get, Scan
 from lamina.errors import (
     AuthError,
     CircuitOpen,
@@ -25,6 +25,7 @@ from lamina.layers.breaker import Breaker, State, Verdict
 from lamina.layers.breaker.core import Circuit
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
+from lamina.layers.cache.binding import stats_of
 from lamina.layers.cache.bounds import Bounds
 from lamina.layers.cache.core import OVERHEAD, Core, Fill
 from lamina.layers.cache.marks import Marks
@@ -321,18 +322,20 @@ def test_a_cache_has_a_table_for_each_type_of_operation() -> None:
 def test_a_cache_counts_what_it_stores_and_what_that_weighs() -> None:
     core = cache()
     assert keep(core, "key", b"x" * 100)
-    one = core.stats().bytes
+    one = stats_of(core).bytes
     assert one == OVERHEAD + weigh(b"x" * 100) + weigh("key")
     assert keep(core, "longer key", b"")
-    told = core.stats()
+    told = stats_of(core)
     assert (told.stored, told.size, told.evicted) == (2, 2, 0)
     assert told.bytes == one + OVERHEAD + weigh(b"") + weigh("longer key")
 
 
 def test_a_cache_counts_who_waited_for_another() -> None:
     core = cache()
-    core.counts.coalesced += 3
-    assert (core.stats().coalesced, core.stats().hits, core.stats().misses) == (3, 0, 0)
+    core.table(Get).counts.coalesced += 3
+    core.table(Scan).counts.hits += 1
+    told = stats_of(core)
+    assert (told.coalesced, told.hits, told.misses) == (3, 1, 0)
 
 
 def test_an_answer_of_the_share_of_all_room_is_kept_and_no_larger_one() -> None:
@@ -444,14 +447,13 @@ def test_doubts_that_have_ended_are_forgotten_and_no_others() -> None:
     assert len(marks) == 2 + 1
 
 
-def test_everything_is_ended_when_no_pattern_is_given() -> None:
-    marks = Marks()
-    held = marks.take(["keyvalue\0\0=a", "keyvalue\0\0*"], 0.0)
-    assert held is not None
-    marks.end_matching("b")
-    assert [mark.dead for mark in held] == [False, True]
-    marks.end_matching(None)
-    assert [mark.dead for mark in held] == [True, True]
+def test_everything_is_ended_when_nothing_is_named() -> None:
+    core = cache()
+    held = [Fill(core.table(Get), tag, core.take((tag,), 0.0) or ()) for tag in ("a", "b")]
+    core.invalidate("c")
+    assert [fill.joinable() for fill in held] == [True, True]
+    core.invalidate()
+    assert [fill.joinable() for fill in held] == [False, False]
 
 
 def bucket(interval: float, burst: int, full_at: float) -> Bucket:
