@@ -132,3 +132,20 @@ async def test_sweeping_lets_go_of_what_is_wrong_and_gives_the_loop_turns() -> N
     await asyncio.sleep(30)
     assert await cache_of(store).sweep() == 0
     assert cache_of(store).stats().size == 0
+
+
+async def test_what_an_invalidation_does_not_mean_is_not_the_first_to_leave() -> None:
+    backend = Slow(0)
+    store = Stack(Cache(negative_ttl=30, max_entries=100)).over(backend)
+    for _ in range(3):
+        for at in range(50):
+            await store.get(f"hot{at}")
+    cache_of(store).invalidate("other*")
+    for at in range(200):
+        await store.get(f"cold{at}")
+    backend.calls.clear()
+
+    for at in range(50):
+        await store.get(f"hot{at}")
+
+    assert not backend.calls

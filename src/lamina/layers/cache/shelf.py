@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from cachetools import Cache
 
+from lamina.layers.cache.marks import Mark
 from lamina.layers.cache.rings import Ghosts, Ring
 
 if TYPE_CHECKING:
     from lamina.layers.cache.ceiling import Ceiling
-    from lamina.layers.cache.marks import Mark
 
 _YOUNG: Final = 32
 """One part in so many of what is held, by count and by bytes, is for what was asked for once."""
@@ -76,9 +76,9 @@ class Entry:
         self.worth = 0
 
     def outdated(self) -> bool:
-        """Tell whether a write has ended one of its generations."""
+        """Tell whether a write has ended one of its generations; the end of an era may not."""
         for mark in self.marks:  # noqa: SIM110  # a generator costs more than the rest
-            if mark.dead:
+            if mark.dead and type(mark) is Mark:
                 return True
         return False
 
