@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from lamina.backends.memory import MemoryKeyValue
 from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend
 from lamina.errors import Brief, Closed, Invalid, Unavailable, Unsupported, WrongLoop
 from lamina.layer import Layer
+from lamina.layers.timeout import Timeout
 from lamina.runtime import Runtime
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue, run, sweep
@@ -305,3 +307,10 @@ async def test_what_is_held_longer_than_the_grace_is_refused() -> None:
         with pytest.raises(Closed, match="scripted is closed"):
             await send(Get("a"))
     assert asyncio.get_running_loop().time() == pytest.approx(2.0)
+
+
+async def test_a_store_is_shown_by_its_layers_its_backend_and_its_tenant() -> None:
+    store = Stack(Timeout(5)).over(MemoryKeyValue())
+
+    assert repr(store) == "KeyValue(<Timeout(5) over memory>)"
+    assert repr(store.scoped("acme")) == "KeyValue(<Timeout(5) over memory>, scope='acme')"

@@ -109,6 +109,10 @@ class Facade:
         made._scope = scope  # noqa: SLF001  # its own class
         return made
 
+    def __repr__(self) -> str:
+        tenant = f", scope={self._scope!r}" if self._scope else ""
+        return f"{type(self).__name__}({self.bound!r}{tenant})"
+
     def check(self) -> Coroutine[Any, Any, None]:
         """Make a real round trip to the backend; raise if it cannot serve."""
         return self._check(Check(scope=self._scope))
