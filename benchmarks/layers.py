@@ -15,6 +15,7 @@ from lamina.bound import Bound
 from lamina.domains.keyvalue import Get, KeyValue, KeyValueBackend, Set
 from lamina.errors import StorageError, Unavailable
 from lamina.layer import Layer
+from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
@@ -81,7 +82,7 @@ class Unwanted(Layer):
 NEW = sys.version_info >= (3, 13)
 FIVE_TARGET = 3.5 if NEW else None
 TIMER_TARGET = 7.0 if NEW else 9.0
-ALONE = {"Breaker": 1.0, "Limit": 0.4, "Retry": 0.25}
+ALONE = {"Batch, one read at a time": 1.0, "Breaker": 1.0, "Limit": 0.4, "Retry": 0.25}
 EIGHT = "those five, Deadline, Throttle and Limit"
 
 
@@ -109,6 +110,7 @@ CONFIGURATIONS: dict[str, Callable[[], list[Layer]]] = {
     "Log": lambda: [Log()],
     "Cache": lambda: [Cache(ttl=600)],
     "Metrics + Cache": lambda: [Metrics(), Cache(ttl=600)],
+    "Batch, one read at a time": lambda: [Batch()],
     "Retry": lambda: [Retry(attempts=3)],
     "Breaker": lambda: [Breaker()],
     "Timeout": lambda: [Timeout(5.0)],
