@@ -184,7 +184,7 @@ class Late(KeyValueBackend):
     """Reads and writes at a random moment of each call; an abandoned write may land later.
 
     *floors* tell, of each key and writer, the oldest write that a read which begins now may show:
-    that writer's last which had been carried out when it was told so, had left, or later landed.
+    the last that was carried out of those whose writer has been told, or has left.
     *slow* is the part of the calls that take longer than any hold.
     """
 
@@ -197,6 +197,7 @@ class Late(KeyValueBackend):
         self.values: dict[str, bytes] = {}
         self.order: dict[bytes | None, int] = {None: 0}
         self.floors: dict[tuple[str, str], int] = {}
+        self.over: set[bytes] = set()
 
     async def pause(self) -> None:
         if self.rng.random() < 0.5:
@@ -209,10 +210,14 @@ class Late(KeyValueBackend):
     def apply(self, op: Set) -> None:
         self.values[op.key] = op.value
         self.order[op.value] = len(self.order)
+        if op.value in self.over:
+            self.end(op.key, op.value)
 
-    def told(self, op: Set) -> None:
-        who = op.value.decode().partition(":")[0]
-        self.floors[op.key, who] = max(self.floors.get((op.key, who), 0), self.order[op.value])
+    def end(self, key: str, value: bytes) -> None:
+        """Note that the writer of *value* knows how that ended, or does not care any more."""
+        self.over.add(value)
+        place = key, value.decode().partition(":")[0]
+        self.floors[place] = max(self.floors.get(place, 0), self.order.get(value, 0))
 
     @serves(Set)
     async def set(self, op: Set) -> None:
@@ -228,17 +233,10 @@ class Late(KeyValueBackend):
             if self.rng.random() < 0.1:
                 raise TimedOut
         except (TimedOut, asyncio.CancelledError):
-            if applied:
-                self.told(op)
-            elif self.rng.random() < 0.8:
+            if not applied and self.rng.random() < 0.8:
                 after = self.rng.choice((0.0, 2.0, 4.0, 4.8))
-                asyncio.get_running_loop().call_later(after, self.land, op)
+                asyncio.get_running_loop().call_later(after, self.apply, op)
             raise
-        self.told(op)
-
-    def land(self, op: Set) -> None:
-        self.apply(op)
-        self.told(op)
 
     @serves(SetMany)
     async def set_many(self, op: SetMany) -> tuple[Done[None] | Failed, ...]:

@@ -7,13 +7,15 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import pytest
+from cache_backend import cache_of
 from second_backend import DOUBT, TIER, Late, Shared, Tier, second_of
 
 from lamina.context import call
 from lamina.errors import BatchFailed, DeadlineExceeded, TimedOut
+from lamina.layers.cache import Cache
 from lamina.layers.cache.second import answers, second
 from lamina.layers.cache.second.debts import Debtor
 from lamina.layers.cache.second.far import Far
@@ -23,6 +25,9 @@ from lamina.testing.clock import explore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from lamina.layer import Layer
+    from lamina.layers.cache.second import Second
 
 KEYS = ("a", "b")
 TTL = 60.0
@@ -38,10 +43,19 @@ class Weather:
     faults: float = 0.0
     slow: float = 0.02
     losses: float = 0.2
+    first: bool = False
+    """Whether each process has a first tier too: then others' writes are seen some time later."""
 
 
 FAIR, SLOW = Weather(), Weather(slow=0.2)
 LOSING, FAILING = Weather(losses=0.9), Weather(faults=0.15)
+WHOLE, WHOLE_FAILING = Weather(first=True), Weather(first=True, faults=0.15)
+
+
+def layer_of(shared: Shared, weather: Weather) -> Layer:
+    if weather.first:
+        return Cache(2.0, doubt=DOUBT, negative_ttl=2.0, l2=shared, l2_ttl=TTL)
+    return Tier(shared, ttl=TTL)
 
 
 @final
@@ -58,9 +72,10 @@ class Race:
         self.backend = Late(self.rng, KEYS, weather.slow)
         self.shared = Shared(self.rng, delay=0.01)
         self.stores = {
-            name: Stack(Tier(self.shared, ttl=TTL)).over(self.backend) for name in ("one", "two")
+            name: Stack(layer_of(self.shared, weather)).over(self.backend)
+            for name in ("one", "two")
         }
-        both = () if weather.faults else ("one", "two")
+        both = () if weather.faults or weather.first else ("one", "two")
         self.judges = {name: both or (name,) for name in self.stores}
         self.numbers = count(1)
         self.stale: list[str] = []
@@ -86,11 +101,18 @@ class Race:
                 await asyncio.sleep(2.0)
         if self.stale:
             raise AssertionError("stale: " + ", ".join(self.stale))
-        stats = [second_of(store).stats() for store in self.stores.values()]
+        stats = [self.second(name).stats() for name in self.stores]
         assert all(one.available and not one.owed for one in stats)
         for store in self.stores.values():
             await store.close()
         return sum(one.hits for one in stats), sum(one.stored for one in stats)
+
+    def second(self, name: str) -> Second:
+        store: Any = self.stores[name]
+        if not self.weather.first:
+            return second_of(store)
+        found: Any = vars(cache_of(store))["_second"]
+        return cast("Second", found)
 
     async def reader(self, name: str) -> None:
         for _ in range(22):
@@ -103,7 +125,7 @@ class Race:
                     async with call(deadline=self.rng.choice((0.05, 0.7))):
                         await self.read(name, key)
                 elif kind < 0.25:
-                    second_of(self.stores[name]).owe(everything=self.rng.random() < 0.3, scope="")
+                    self.second(name).owe(everything=self.rng.random() < 0.3, scope="")
                 elif kind < 0.4:
                     await self.read_all(name)
                 elif kind < 0.5:
@@ -122,6 +144,7 @@ class Race:
                 work = self.stores[name].set_many({key: value})
             with suppress(TimedOut, BatchFailed):
                 await (self.cut(name, work) if self.rng.random() < 0.3 else work)
+            self.backend.end(key, value)
 
     async def loser(self) -> None:
         for _ in range(12):
@@ -179,6 +202,11 @@ def races(*weathers: Weather) -> Callable[[], Coroutine[Any, Any, object]]:
 @pytest.mark.slow
 def test_ca3_ca10_ca11_ca12_no_schedule_of_two_processes_gives_a_stale_answer() -> None:
     explore(races(FAIR, SLOW, LOSING), schedules=600)
+
+
+@pytest.mark.slow
+def test_ca10_ca11_two_tiers_never_give_a_process_less_than_it_wrote() -> None:
+    explore(races(WHOLE, WHOLE_FAILING), schedules=600)
 
 
 @pytest.mark.slow
