@@ -42,7 +42,7 @@ SETTINGS = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=400,
+    max_examples=500,
     stateful_step_count=50,
     phases=(Phase.generate,),
 )
@@ -185,7 +185,14 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(data=st.data(), sure=st.sampled_from((True, True, False)))
     def leave(self, data: st.DataObject, sure: bool) -> None:
         """End a write: told that it is done, or not told whether it ever will be."""
-        one = data.draw(st.sampled_from([each for each in self.writes if each.left is None]))
+        self.end(data.draw(st.sampled_from([e for e in self.writes if e.left is None])), sure)
+
+    @rule(place=places, absent=st.booleans())
+    def write_at_once(self, place: Place, absent: bool) -> None:
+        self.write(place, absent, None)
+        self.end(self.writes[-1], sure=True)
+
+    def end(self, one: Writing, sure: bool) -> None:
         if sure and not one.applied:
             self.apply(one)
         scope, key = one.place
@@ -348,4 +355,4 @@ def test_a_core_that_is_broken_does_not_agree(
     monkeypatch.setattr(owner, name, instead)
 
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(CacheMachine, settings=SETTINGS)
+        run_state_machine_as_test(CacheMachine, settings=settings(SETTINGS, max_examples=4000))
