@@ -92,6 +92,12 @@ def status(store: Any) -> BatchStatus:
     return batch_of(store).status()
 
 
+async def settled() -> None:
+    """Wait until those who were answered could have asked for more."""
+    for _ in range(6):
+        await asyncio.sleep(0)
+
+
 def is_empty(store: Any) -> bool:
     """Tell whether the layer holds nothing of any call."""
     senders = batch_of(store)._senders.values()

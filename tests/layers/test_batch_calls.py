@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from batch_backend import Bulk, Single, batch_of, is_empty, status
+from batch_backend import Bulk, Single, batch_of, is_empty, settled, status
 from holding import clock
 
 import lamina
@@ -58,6 +58,7 @@ async def test_concurrent_reads_become_one_and_each_gets_its_own() -> None:
     assert backend.sent() == ["a", "b+c+d"]  # the first found nothing pending or under way
     assert clock() == 1.0
     assert status(store) == (1, 1, 3, 3, 0, 0, 0, 0)
+    await settled()
     assert is_empty(store)
 
 
@@ -70,6 +71,7 @@ async def test_a_lone_read_passes_at_once_as_it_is() -> None:
 
     assert backend.calls == [Get("a")] * 3
     assert status(store).lone == 3
+    await settled()
     assert is_empty(store)
 
 
@@ -88,6 +90,20 @@ async def test_workers_that_loop_are_sent_together() -> None:
     assert sum(sizes) == 100
 
 
+async def test_rounds_of_gather_are_one_batch_each_but_for_the_first_call() -> None:
+    backend = Bulk()
+    store = over(backend)
+
+    for _ in range(4):
+        await gathered(store, "abc")
+
+    assert backend.sent() == ["a", "b+c", *["a+b+c"] * 3]
+    await asyncio.sleep(0.1)  # whoever comes later is alone again
+    await store.get("x")
+    assert backend.calls[-1] == Get("x")
+    assert status(store).lone == 2
+
+
 async def test_groups_are_told_apart_by_scope_and_options() -> None:
     backend = Bulk()
     store = over(backend)
@@ -103,6 +119,7 @@ async def test_groups_are_told_apart_by_scope_and_options() -> None:
         GetMany(("a", "b"), scope="acme"),
         GetMany(("a", "b"), fresh=True),
     ]
+    await settled()
     assert is_empty(store)
 
 
@@ -113,6 +130,7 @@ async def test_many_tenants_leave_no_memory() -> None:
     await asyncio.gather(*(one.get(key) for one in tenants for key in "ab"))
 
     assert status(store).batches == 200
+    await settled()
     assert is_empty(store)
 
 
@@ -190,6 +208,7 @@ async def test_writes_become_one_where_the_backend_can() -> None:
     ttls = [store.set(key, b"2", ttl=ttl) for key, ttl in (("a", 1), ("b", 1), ("c", 2), ("d", 2))]
     await asyncio.gather(*ttls)
     assert backend.sent()[2:] == ["a=2", "c=2", "b=2", "d=2"]
+    await settled()
     assert is_empty(store)
 
 
@@ -208,6 +227,7 @@ async def test_two_writes_of_one_key_are_sent_one_after_the_other() -> None:
         assert [shown for shown in order if shown[0] == key] == [f"{key}={n}" for n in (1, 2, 3)]
     assert clock() == 3.0
     assert backend.values == {("", "a"): b"3", ("", "b"): b"3"}
+    await settled()
     assert is_empty(store)
 
 
@@ -224,6 +244,7 @@ async def test_a_write_that_waits_for_another_leaves_at_its_deadline() -> None:
     await store.set("a", b"3")
     assert backend.sent() == ["a=1", "a=3"]
     assert all(task.done() for task in tasks)
+    await settled()
     assert is_empty(store)
 
 
@@ -304,6 +325,7 @@ async def test_a_whole_batch_that_fails_is_told_to_each_as_its_own(error: Except
     assert len({id(one) for one in [error, *failed]}) == 4
     assert all(one.__cause__ is error for one in failed)
     assert backend.sent() == ["x", "a+b+c"]
+    await settled()
     assert is_empty(store)
 
 
@@ -355,6 +377,7 @@ async def test_garbage_is_a_typed_error_or_asked_again_and_nobody_hangs(garbage:
     assert is_split or all(isinstance(one, Corrupt) for one in told[1:])
     if is_split:
         assert told == [b"x", b"a", b"b"]
+    await settled()
     assert is_empty(store)
 
 
@@ -387,6 +410,7 @@ async def test_each_leaves_at_its_own_deadline_and_the_batch_goes_on() -> None:
     told = await asyncio.gather(within(0.3, "a"), store.get("b"))
     assert told == [(pytest.approx(1.3), "batch", "maybe"), b"b"]
     assert seen == [5.0, None]  # the latest, and none if one has none
+    await settled()
     assert is_empty(store)
 
 
@@ -418,6 +442,7 @@ async def test_when_the_last_has_left_the_batch_is_cancelled() -> None:
     assert await tasks[0] == b"x"
     await asyncio.sleep(1.0)
     assert backend.ended == [Get("x")]
+    await settled()
     assert is_empty(store)
 
 
@@ -433,6 +458,7 @@ async def test_a_pending_call_that_is_cancelled_is_never_sent() -> None:
 
     assert backend.sent() == ["x=1", "x=1", "a=1+c=1"]
     assert status(store).left == 2
+    await settled()
     assert is_empty(store)
 
 
@@ -472,6 +498,7 @@ async def test_closing_lets_nobody_hang() -> None:
     assert [isinstance(error, Closed) for error in errors] == [False, True, False, True, True]
     assert clock() <= 120.0
     assert done
+    await settled()
     assert is_empty(store)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any
 
+from lamina.context import current
 from lamina.layers.batch.told import answer
 from lamina.values import Done
 
@@ -18,6 +19,7 @@ def reader(sender: Sender, kind: Kind, inner: Handler[Any, Any]) -> Handler[Any,
     """Return the handler of reads; what each of many calls pays is spelled out."""
     groups, enter, leave, options = sender.groups, sender.enter, sender.leave, kind.options
     find, alone, end = groups.by_options.get, groups.alone, groups.end
+    get_call, waits, nearly = current.get, groups.bounds.wait > 0, groups.bounds.items - 1
 
     async def read(op: Any) -> Any:
         common = options(op)
@@ -29,7 +31,11 @@ def reader(sender: Sender, kind: Kind, inner: Handler[Any, Any]) -> Handler[Any,
             finally:
                 end(group)
         waiter: Waiter = get_running_loop().create_future()
-        parcel = enter(group, waiter, op, 0)
+        parcel = group.pending
+        if parcel is None or waits or get_call() is not None or len(parcel.items) >= nearly:
+            parcel = enter(group, waiter, op, 0)
+        else:
+            parcel.items[waiter] = op  # all that `enter` has to do here
         told = None
         try:
             told = await waiter

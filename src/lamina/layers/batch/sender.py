@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Waiter: TypeAlias = "asyncio.Future[Told]"
 
+_TURNS: Final = 3
+"""Turns of the loop in which callers that were answered together ask again, through a gather."""
+
 _LATE: Final = "the deadline came before the batch was answered"
 _TOO_LATE: Final = "the deadline had passed before the batch was sent"
 _CLOSED: Final = "the store was closed before the batch was answered"
@@ -176,11 +179,17 @@ class Sender:
                 self.turns.give(self._kind.target(op))
 
     def _ended(self, parcel: Parcel[Waiter], _: asyncio.Task[None]) -> None:
-        """Let the group end, after those who were told had a turn to ask for more."""
+        """Let the group end, once those who were told had time to ask for more together."""
         del self._tasks[parcel]
         if not parcel.ended:  # cancelled: nobody waits, or the store is closed
             self._finish(parcel)
             for waiter in parcel.items:
                 if not waiter.done():
                     waiter.set_result(Closed(_CLOSED))
-        self.groups.end(parcel.group)
+        self._rest(parcel.group, _TURNS if len(parcel.items) > 1 else 0)
+
+    def _rest(self, group: Group[Waiter], turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._rest, group, turns - 1)
+        else:
+            self.groups.end(group)
