@@ -10,7 +10,7 @@ import pytest
 from cache_backend import Slow, cache_of, settled
 
 from lamina.backend import serves
-from lamina.domains.keyvalue import Get, GetStamped, GetStampedMany
+from lamina.domains.keyvalue import Get, GetStamped, GetStampedMany, SetMany
 from lamina.errors import CircuitOpen, StackError, TimedOut, Unavailable
 from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
@@ -46,6 +46,13 @@ class Expiring(Slow):
         found = tuple(Done(self.stamped(op.scope, key)) for key in op.keys)
         await self.pause(op)
         return found
+
+
+class Batching(Slow):
+    @serves(SetMany)
+    async def set_many(self, op: SetMany) -> Any:
+        await self.pause(op)
+        return tuple(Done(None) for _ in op.items)
 
 
 async def test_ca1_an_entry_knows_its_value_its_times_and_its_generations() -> None:
@@ -181,7 +188,7 @@ async def test_ca10_of_a_batch_too_only_its_own_caller_gets_what_expired_on_its_
 
 @pytest.mark.parametrize("batched", [False, True])
 async def test_ca11_a_write_that_was_repeated_without_knowing_is_doubted(*, batched: bool) -> None:
-    backend = Slow(0)
+    backend = Batching(0)
     layers: list[Layer] = [Batch()] if batched else []
     store = Stack(Cache(doubt=5), *layers, Retry(base=0.01)).over(backend)
     backend.script = deque([1.0, TimedOut("no answer")])
