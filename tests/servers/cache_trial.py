@@ -14,6 +14,7 @@ from cache_register import Register
 from lamina.context import call
 from lamina.errors import StorageError
 from lamina.layer import Layer
+from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.retry import Retry
@@ -67,6 +68,7 @@ def layers(attempts: Attempts) -> Stack:
     """Return the stack that is tried; its attempts end before what was held up arrives."""
     return Stack(
         Cache(30.0, doubt=DOUBT),
+        Batch(),
         Retry(2, base=0.01, budget=None),
         Breaker(min_calls=10, window=1.0, buckets=4, break_for=0.05, break_cap=0.1, probes=1),
         Timeout(LIMIT),
@@ -216,6 +218,20 @@ class Trial:
                 assert await self.cached.get(key) in {1, 2}
         told = await self.cached.get(key)
         assert told == 2, f"stale: {told}"
+
+    async def repeated_and_late(self, proxy: FaultProxy) -> None:
+        """Let a write be repeated, and another follow, before its first attempt arrives."""
+        key, delays = KEYS[0], iter((4 * LATE,))
+        assert await self.write(key)
+        proxy.delay(up=lambda: next(delays, 0.0))
+        ends = self.now() + 5 * LATE
+        for number in (2, 3):
+            await self.cached.put(key, number)
+        while self.now() < ends:
+            assert await self.cached.get(key) in {2, 3}
+            await self.pace()
+        there, told = await self.clean.get(key), await self.cached.get(key)
+        assert told == there, f"stale: {told}, not {there}"
 
     async def settle(self) -> None:
         """Wait out all doubt; then what the cache keeps is what is there, and it is used."""

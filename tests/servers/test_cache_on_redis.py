@@ -61,6 +61,11 @@ async def test_a_write_that_was_left_is_seen_once_it_has_landed(server: Valkey) 
         await trial.left_and_late(faults.proxy)
 
 
+async def test_a_repeated_write_is_seen_when_its_first_attempt_lands_last(server: Valkey) -> None:
+    async with tried(server) as (trial, faults, _):
+        await trial.repeated_and_late(faults.proxy)
+
+
 async def test_without_doubt_a_write_that_was_left_is_not_seen(
     server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
