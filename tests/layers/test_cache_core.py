@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,8 +13,7 @@ from lamina.layers.cache.bounds import Bounds
 from lamina.layers.cache.core import Core, Fill
 from lamina.layers.cache.eras import globbed
 from lamina.layers.cache.marks import Marks
-from lamina.layers.cache.sizes import weigh
-from lamina.values import FrozenDict, Stamped
+from lamina.values import Stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,12 +279,3 @@ def test_more_invalidations_than_are_remembered_end_what_is_older() -> None:
 
     assert not old.joinable()
     assert kept.joinable()
-
-
-def test_weighs_what_is_inside() -> None:
-    plain = weigh(b"")
-    assert weigh(b"x" * 1000) == plain + 1000
-    assert weigh((b"x" * 1000,) * 3) > 3000
-    assert weigh(Stamped(b"x" * 1000)) > 1000
-    assert weigh(FrozenDict({"a": "x" * 1000})) > 1000
-    assert weigh(copy) > 0

@@ -27,9 +27,9 @@ from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
 from lamina.layers.cache.binding import stats_of
 from lamina.layers.cache.bounds import Bounds
-from lamina.layers.cache.core import OVERHEAD, Core, Fill
+from lamina.layers.cache.core import Core, Fill
 from lamina.layers.cache.marks import Marks
-from lamina.layers.cache.sizes import weigh
+from lamina.layers.cache.sizes import OVERHEAD, weigh
 from lamina.layers.hedge.core import Delays, Load
 from lamina.layers.limit.core import Permits
 from lamina.layers.retry import Retry
@@ -323,11 +323,11 @@ def test_a_cache_counts_what_it_stores_and_what_that_weighs() -> None:
     core = cache()
     assert keep(core, "key", b"x" * 100)
     one = stats_of(core).bytes
-    assert one == OVERHEAD + weigh(b"x" * 100) + weigh("key")
+    assert one == OVERHEAD + weigh(b"x" * 100) + 2 * weigh("key")  # its tag too
     assert keep(core, "longer key", b"")
     told = stats_of(core)
     assert (told.stored, told.size, told.evicted) == (2, 2, 0)
-    assert told.bytes == one + OVERHEAD + weigh(b"") + weigh("longer key")
+    assert told.bytes == one + OVERHEAD + weigh(b"") + 2 * weigh("longer key")
 
 
 def test_a_cache_counts_who_waited_for_another() -> None:
@@ -339,10 +339,10 @@ def test_a_cache_counts_who_waited_for_another() -> None:
 
 
 def test_an_answer_of_the_share_of_all_room_is_kept_and_no_larger_one() -> None:
-    weight = weigh(b"x" * 5000) + weigh("k")
-    assert keep(cache(max_bytes=64 * weight), "k", b"x" * 5000)
-    assert keep(cache(max_bytes=64 * weight + 63), "k", b"x" * 5000)
-    assert not keep(cache(max_bytes=64 * weight - 1), "k", b"x" * 5000)
+    weight = weigh(b"x" * 5000) + 2 * weigh("key")
+    assert keep(cache(max_bytes=64 * weight), "key", b"x" * 5000)
+    assert keep(cache(max_bytes=64 * weight + 63), "key", b"x" * 5000)
+    assert not keep(cache(max_bytes=64 * weight - 1), "key", b"x" * 5000)
 
 
 def test_throttling_has_a_base_of_its_own_also_if_it_is_shorter() -> None:

@@ -50,12 +50,16 @@ class Ceiling:
             shelf.ceiling = None
             del self._known[id(shelf)]
 
-    def make_room(self, size: int, now: float) -> None:
-        """Evict until *size* bytes more have room; *now* is loop time."""
+    def make_room(self, size: int, now: float, asking: Shelf | None = None) -> None:
+        """Evict until *size* bytes more have room, for *asking*; *now* is loop time."""
+
+        def fullness(shelf: Shelf) -> float:
+            return (shelf.currsize + (size if shelf is asking else 0)) / shelf.maxsize
+
         while self.bytes + size > self.max_bytes:
             held = [shelf for shelf in self.shelves() if shelf]
             spent = (shelf for shelf in held if shelf.spent(now))
-            (next(spent, None) or max(held, key=_fullness)).evict(now)
+            (next(spent, None) or max(held, key=fullness)).evict(now)
 
     def shelves(self) -> Iterator[Shelf]:
         """Go through its shelves, in the order they joined; those gone are forgotten."""
@@ -65,7 +69,3 @@ class Ceiling:
                 del self._known[key]
             else:
                 yield shelf
-
-
-def _fullness(shelf: Shelf) -> float:
-    return shelf.currsize / shelf.maxsize

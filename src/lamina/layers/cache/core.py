@@ -8,7 +8,7 @@ from lamina.layers.cache.bounds import lifetime
 from lamina.layers.cache.eras import Eras, matcher
 from lamina.layers.cache.marks import Mark, Marks
 from lamina.layers.cache.shelf import Entry, Shelf
-from lamina.layers.cache.sizes import weigh
+from lamina.layers.cache.sizes import OVERHEAD, footprint
 from lamina.layers.cache.stats import Counts
 from lamina.values import Stamped
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from lamina.layers.cache.bounds import Bounds
 
 Identity: TypeAlias = "Hashable"
-
-OVERHEAD: Final = 600
-"""Bytes of one entry besides its key and its value, measured on CPython 3.13."""
 
 _SHARE: Final = 64
 """An answer larger than this part of all room is not kept."""
@@ -130,7 +127,7 @@ class Core:
         """
         if not fill.joinable() or (until is not None and until <= wall):
             return
-        size = OVERHEAD + weigh(answer) + weigh(fill.identity)
+        size = footprint(fill.identity, answer, fill.marks, self._largest)
         if size - OVERHEAD > self._largest or size > self.bounds.max_bytes:
             return
         absent = answer is None or (isinstance(answer, Stamped) and answer.value is None)

@@ -119,7 +119,7 @@ class Shelf(Cache[Entry, Entry]):
         if entry.size > self.maxsize or (ceiling and entry.size > ceiling.max_bytes):
             return False
         if ceiling:
-            ceiling.make_room(entry.size, entry.stored)
+            ceiling.make_room(entry.size, entry.stored, self)
         self._now = entry.stored
         while self._young.count + self._proven.count >= self.max_entries:
             self.popitem()
@@ -199,9 +199,9 @@ class Shelf(Cache[Entry, Entry]):
     def _next(self) -> Entry:
         """Return the entry that is looked at next: of the young if they are too many."""
         young, proven = self._young, self._proven
-        few = young.count <= _FEW or (
-            young.count * _YOUNG <= proven.count and young.bytes * _YOUNG <= proven.bytes
-        )
+        few = young.count <= _FEW and young.count < proven.count
+        if young.count * _YOUNG <= proven.count and young.bytes * _YOUNG <= proven.bytes:
+            few = True
         entry = (proven.hand or young.hand) if few else young.hand
         if entry is None:
             msg = "the shelf is empty"
