@@ -25,11 +25,12 @@ MUSTS: Final = {
     **dict.fromkeys([f"RL{n}" for n in range(1, 4)], "throttle and quota"),
     **dict.fromkeys([f"HG{n}" for n in range(1, 8)], "hedge"),
     **dict.fromkeys([f"FB{n}" for n in range(1, 7)], "fallback"),
+    **dict.fromkeys([f"CA{n}" for n in range(1, 16) if n not in (5, 14)], "cache"),
     "CH1": "chaos",
 }
 """Each number, and what it is about."""
 
-_NUMBER: Final = re.compile(r"(c|dl|rt|cb|bh|rl|hg|fb|ch)\d+")
+_NUMBER: Final = re.compile(r"(c|ca|dl|rt|cb|bh|rl|hg|fb|ch)\d+")
 _REJECTS: Final = re.compile(r"^Rejects: ([A-Z]+\d+),", re.MULTILINE)
 
 
