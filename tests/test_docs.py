@@ -66,6 +66,18 @@ def test_each_layer_is_told_whole(layer: str) -> None:
     assert SNIPPET.search(section)
 
 
+def test_each_promise_of_the_cache_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "cache.md").read_text(encoding="utf-8")
+    promises = re.findall(r"^\| ([A-Z].*) \| (.*) \|$", page, re.MULTILINE)
+
+    assert len(promises) > 15
+    for promise, tests in promises:
+        named = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", tests)
+        assert named, promise
+        for test, path in named:
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
 def test_the_backends_of_the_readme_are_those_that_declare_themselves() -> None:
     table = markdown(declarations())
     assert table in (ROOT / "README.md").read_text(encoding="utf-8"), "see `lamina backends`"
