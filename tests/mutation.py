@@ -49,6 +49,7 @@ CORES: Final = {
     "lamina.layers.fallback.core": ("test_fallback_core", "test_fallback"),
     "lamina.layers.shadow.core": ("test_shadow_races", "test_shadow"),
     "lamina.layers.chaos.core": ("test_chaos_core", "test_chaos"),
+    "lamina.layers.batch.core": ("test_batch_core", "test_batch_calls"),
     "lamina.layers.cache.core": (*_CACHE, "test_cache_bounds"),
     "lamina.layers.cache.marks": _CACHE,
 }

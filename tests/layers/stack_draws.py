@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamina.backends.memory import MemoryDocuments, MemoryKeyValue, MemoryMedia, MemoryVectors
 from lamina.layer import SLOTS, Layer
+from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.chaos import Chaos
@@ -80,6 +81,9 @@ class Draw:
     def cache(self) -> Layer:
         return Cache(self.rng.choice([0.1, 30.0]), doubt=self.rng.choice([0.0, 5.0]))
 
+    def batch(self) -> Layer:
+        return Batch(wait=self.rng.choice([0.0, 0.02]), max_items=self.rng.choice([2, 500]))
+
     def retry(self) -> Layer:
         return Retry(
             self.rng.randint(1, 5),
@@ -146,5 +150,6 @@ class Draw:
 
 MAKERS: Final = (
     *("metrics", "log", "deadline", "fallback", "shadow", "readonly", "cache", "squeeze", "seal"),
-    *("quota", "scope", "throttle", "retry", "hedge", "breaker", "limit", "timeout", "chaos"),
+    *("quota", "scope", "batch", "throttle", "retry", "hedge", "breaker", "limit"),
+    *("timeout", "chaos"),
 )

@@ -13,7 +13,7 @@ from lamina.layers.batch import core
 
 DEPTH = 6
 BOUNDS = (2, 3, 4.0)  # items, bytes, seconds
-SIZES = {"A": 1, "B": 2}
+SIZES = {"A": 1, "B": 2, "C": 3}
 
 
 class Broken(AssertionError):
@@ -36,6 +36,7 @@ class World:
     sent: list[Any] = field(default_factory=list[Any])
     waits: dict[int, Any] = field(default_factory=dict[int, Any])
     told: list[int] = field(default_factory=list[int])
+    shipped: list[int] = field(default_factory=list[int])
 
     def __post_init__(self) -> None:
         self.groups: Any = self.module.Groups(self.module.Bounds(*BOUNDS))
@@ -75,7 +76,9 @@ class World:
         is_full = groups.join(parcel, number, name, SIZES[name])
         self.waits[number] = parcel
         if end is not None:
-            groups.limit(parcel, number, end, self.now)
+            before = parcel.due
+            is_sooner = groups.limit(parcel, number, end, self.now)
+            need(is_sooner == (parcel.due < before), "a sooner time is told")
             need(parcel.due <= self.now + (end - self.now) / 2, "half of the time is left")
         need(parcel.due <= self.now + BOUNDS[2], "nobody waits longer than told")
         if is_full:
@@ -92,6 +95,7 @@ class World:
         need(not parcel.sent, "nothing is sent twice")
         self.groups.send(parcel)
         self.sent.append(parcel)
+        self.shipped.append(len(parcel.items))
         need(len(parcel.items) <= BOUNDS[0], "no more items than allowed")
         size = sum(SIZES[op] for op in parcel.items.values())
         need(size <= BOUNDS[1] or len(parcel.items) == 1, "no more content than allowed")
@@ -122,6 +126,7 @@ class World:
             busy[group.options] = busy.get(group.options, 0) + 1
         for number, parcel in self.waits.items():
             need(number in parcel.items, "who waits is in a parcel")
+            need({*parcel.ends} <= {*self.waits}, "nobody who left has a limit")
             place = self.groups.by_options[parcel.group.options]
             need(parcel.sent or place.pending is parcel, "what is not sent is pending")
         for name, group in self.groups.by_options.items():
@@ -129,8 +134,13 @@ class World:
             need(group.running or group.pending, "what is over leaves nothing")
             if group.pending is not None:
                 need(len(group.pending.items) < BOUNDS[0], "what is full does not wait")
+                need(group.pending.size < BOUNDS[1], "what is large does not wait")
                 need({*group.pending.items} <= {*self.waits}, "who left is not sent")
         need(busy.keys() <= self.groups.by_options.keys(), "what is under way is known")
+        counted = self.groups.batches, self.groups.items, self.groups.largest
+        shipped = self.shipped
+        told = len(shipped), sum(shipped), max(shipped, default=0)
+        need(counted == told, "what was sent is counted")
         need(len(self.told) == len({*self.told}), "nobody is told twice")
 
 

@@ -50,13 +50,14 @@ class Parcel(Generic[W]):
 
     __slots__ = ("due", "ended", "ends", "group", "items", "sent", "size", "waiting")
 
+    waiting: int
+
     def __init__(self, group: Group[W], due: float) -> None:
         self.group = group
         self.due = due
         self.items: dict[W, Any] = {}
         self.ends: dict[W, float] = {}
         self.size = 0
-        self.waiting = 0
         self.sent = False
         self.ended = False
 
@@ -81,7 +82,7 @@ class Group(Generic[W]):
     def __init__(self, options: Hashable) -> None:
         self.options = options
         self.pending: Parcel[W] | None = None
-        self.running = 0
+        self.running = 1  # a lone call
 
 
 @final
@@ -96,7 +97,6 @@ class Groups(Generic[W]):
     def alone(self, options: Hashable) -> Group[W]:
         """Begin a call while nothing like it is pending or under way; its end must be told."""
         group = self.by_options[options] = Group(options)
-        group.running = 1
         self.lone += 1
         return group
 
