@@ -6,12 +6,11 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
-from theine import Cache as Theine
 
 from benchmarks.report import Progress, Report
 from lamina.backend import serves
@@ -75,7 +74,7 @@ async def _ours(trace: Trace) -> float:
 
 
 def _theine(trace: Trace) -> float:
-    cache: Any = Theine(ROOM)
+    cache = cast("Any", Theine)(ROOM)
     hits = 0
     for key in trace:
         _, found = cache.get(key)
@@ -124,7 +123,7 @@ def _zipf(
 ) -> NDArray[np.int64]:
     """Draw keys whose n-th most frequent is asked for in proportion to ``n ** -skew``."""
     below = np.cumsum(np.arange(1, keys + 1, dtype=float) ** -skew)
-    ranks = np.searchsorted(below, drawn.random(count) * below[-1])
+    ranks: NDArray[np.int64] = np.searchsorted(below, drawn.random(count) * below[-1])
     keyed: NDArray[np.int64] = drawn.permutation(keys)[ranks]
     return keyed
 
