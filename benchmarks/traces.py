@@ -74,6 +74,8 @@ async def _ours(trace: Trace) -> float:
 
 
 def _theine(trace: Trace) -> float:
+    from theine import Cache as Theine  # starts a thread, which other sections do not want
+
     cache = cast("Any", Theine)(ROOM)
     hits = 0
     for key in trace:
@@ -123,7 +125,7 @@ def _zipf(
 ) -> NDArray[np.int64]:
     """Draw keys whose n-th most frequent is asked for in proportion to ``n ** -skew``."""
     below = np.cumsum(np.arange(1, keys + 1, dtype=float) ** -skew)
-    ranks: NDArray[np.int64] = np.searchsorted(below, drawn.random(count) * below[-1])
+    ranks = below.searchsorted(drawn.random(count) * below[-1])
     keyed: NDArray[np.int64] = drawn.permutation(keys)[ranks]
     return keyed
 
