@@ -17,6 +17,7 @@ from lamina.domains.keyvalue import Get
 from lamina.errors import StackError
 from lamina.layers.cache import Cache
 from lamina.layers.timeout import Timeout
+from lamina.operation import Operation
 from lamina.stack import Stack
 from lamina.testing import ScriptedKeyValue
 from lamina.testing.clock import run
@@ -488,3 +489,9 @@ def test_ca11_cancelled_at_any_await_nothing_is_left_and_nothing_is_stale() -> N
 def test_a_store_of_ours_is_one_of_bytes() -> None:
     store: Bytes = Stack().over(MemoryKeyValue())
     Cache(60, l2=store)
+
+
+def test_an_operation_whose_answer_says_too_little_is_not_kept(backend: Slow) -> None:
+    second: Any = vars(cache_of(process(backend, shared())))["_second"]
+    assert second.keeps(Get)
+    assert not second.keeps(Operation)
