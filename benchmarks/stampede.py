@@ -50,7 +50,7 @@ async def measure(report: Report, progress: Progress, *, quick: bool) -> None:
     caches = ours | peers.crowds(source.load)
     crowds = caches | {"a future awaited by as many tasks": _futures()}
     taken: dict[str, list[float]] = {name: [] for name in crowds}
-    rounds = 2 if quick else 20
+    rounds = 2 if quick else 12
     for number in range(rounds):
         progress.step(number, rounds)
         for name, read in crowds.items():
