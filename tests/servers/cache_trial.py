@@ -112,11 +112,6 @@ class Trial:
         before = self.doubtful
         await self.until(lambda: self.doubtful >= before + 6, within=DOUBT / 3)
 
-    async def calm(self) -> None:
-        """Let everybody read and write undisturbed."""
-        before = self.reads
-        assert await self.until(lambda: self.reads > before + 1000)
-
     def lateness(self) -> float:
         """Draw for how long a request is held up."""
         return self.rng.choice((0, 0, 0, 0, 0, LATE))
@@ -233,7 +228,7 @@ class Trial:
         there, told = await self.clean.get(key), await self.cached.get(key)
         assert told == there, f"stale: {told}, not {there}"
 
-    async def settle(self) -> None:
+    async def settle(self, store: Any) -> None:
         """Wait out all doubt; then what the cache keeps is what is there, and it is used."""
         ends = max(register.doubtful_until() for register in self.registers.values())
         assert await self.until(lambda: self.now() > ends)
@@ -241,7 +236,12 @@ class Trial:
             there = await self.clean.get(key)
             told = [await self.cached.get(key), await self.cached.get(key)]
             assert told == [there, there], f"stale: {key} is {there}, shown as {told}"
-        await self.round(self.calm)
+        assert self.doubtful
+
+        async def calm() -> None:
+            assert await self.until(lambda: hits(store) > 100)
+
+        await self.round(calm)
 
 
 def hits(store: Any) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from cache_faults import Faults
 from cache_numbers import Papers, Values
-from cache_trial import Attempts, Trial, hits, layers
+from cache_trial import Attempts, Trial, layers
 
 from lamina.backends.postgres import PostgresDocuments, PostgresKeyValue
 from lamina.layers.cache.marks import Marks
@@ -52,18 +52,14 @@ async def tried(server: Postgres, kind: str) -> AsyncIterator[tuple[Trial, Fault
 async def test_faults_of_the_network_make_no_answer_stale(server: Postgres, kind: str) -> None:
     async with tried(server, kind) as (trial, faults, store):
         await faults.of_network()
-        await trial.settle()
-        assert hits(store) > 100
-        assert trial.doubtful > 10
+        await trial.settle(store)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_faults_of_the_server_make_no_answer_stale(server: Postgres, kind: str) -> None:
     async with tried(server, kind) as (trial, faults, store):
         await faults.of_server()
-        await trial.settle()
-        assert hits(store) > 100
-        assert trial.doubtful > 5
+        await trial.settle(store)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cache_faults import Faults
 from cache_numbers import Values
-from cache_trial import Attempts, Trial, hits, layers
+from cache_trial import Attempts, Trial, layers
 
 from lamina.backends.redis import RedisKeyValue
 from lamina.layers.cache.marks import Marks
@@ -43,17 +43,13 @@ async def tried(server: Valkey) -> AsyncIterator[tuple[Trial, Faults, Any]]:
 async def test_faults_of_the_network_make_no_answer_stale(server: Valkey) -> None:
     async with tried(server) as (trial, faults, store):
         await faults.of_network()
-        await trial.settle()
-        assert hits(store) > 100
-        assert trial.doubtful > 10
+        await trial.settle(store)
 
 
 async def test_faults_of_the_server_make_no_answer_stale(server: Valkey) -> None:
     async with tried(server) as (trial, faults, store):
         await faults.of_server()
-        await trial.settle()
-        assert hits(store) > 100
-        assert trial.doubtful > 5
+        await trial.settle(store)
 
 
 async def test_a_write_that_was_left_is_seen_once_it_has_landed(server: Valkey) -> None:
