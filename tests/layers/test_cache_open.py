@@ -16,11 +16,11 @@ from lamina.stack import Stack
 async def test_ca11_ca13_an_answer_that_cannot_be_kept_is_given_and_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(value: object) -> int:
+    def broken(*_: object) -> int:
         msg = "no size"
         raise TypeError(msg)
 
-    monkeypatch.setattr("lamina.layers.cache.core.weigh", broken)
+    monkeypatch.setattr("lamina.layers.cache.core.footprint", broken)
     store = Stack(Cache()).over(Slow(0))
     await store.set("a", b"1")
 
