@@ -24,8 +24,11 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A server of its own, which keeps what it has answered even when it is killed."""
-    with Valkey(data=tmp_path_factory.mktemp("kept")) as one:
+    """A server of its own, which keeps what it has answered even when it is killed.
+
+    By default it answers before it has written while a disk is slow.
+    """
+    with Valkey(["--appendfsync", "no"], data=tmp_path_factory.mktemp("kept")) as one:
         yield one
 
 
