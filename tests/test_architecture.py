@@ -24,7 +24,10 @@ FILES: Final = sorted(SOURCE.rglob("*.py"))
 
 ORDER: Final = (
     {"errors"},
-    {"values", "context", "threads", "plan", "options", "hooks", "budget", "bucket", "timers"},
+    {
+        *("values", "context", "copies", "threads", "plan", "options", "hooks"),
+        *("budget", "bucket", "timers"),
+    },
     {"filters", "blocking", "once"},
     {"fields"},
     {"operation"},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, final
 
 from lamina.context import Call, current, ends
-from lamina.errors import BackendError, DeadlineExceeded
+from lamina.copies import own_copy as own_copy  # noqa: PLC0414  # belongs to what is shared
+from lamina.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
@@ -203,18 +203,6 @@ def tell(call: Call | None, reader: Call | None) -> None:
     """Add what *call* collected to a reader's own context."""
     if call is not None and reader is not None:
         call.tell(reader)
-
-
-def own_copy(error: Exception) -> Exception:
-    """Return a copy that can be raised and noted without touching the original."""
-    try:
-        made = copy.copy(error)
-    except Exception:  # whatever a foreign constructor does
-        made = BackendError(f"the shared call failed: {type(error).__name__}", sent="maybe")
-    notes: list[str] = getattr(error, "__notes__", [])
-    if notes:
-        made.__notes__ = [*notes]
-    return made
 
 
 async def in_time(work: Awaitable[T], layer: str) -> T:

@@ -7,7 +7,7 @@ import gc
 import logging
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -523,8 +523,57 @@ def test_it_can_be_governed_before_it_was_ever_called() -> None:
     assert repr(LocalCache(30)) == "LocalCache(30)"
 
 
+class Named(Exception):
+    """An error whose constructor takes more than its message, as those of many clients do."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Worded(Exception):
+    """An error whose constructor makes the message."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class Made(OSError):
+    """An error that is made in a way of its own."""
+
+    def __new__(cls, status: int, name: str) -> Self:
+        return super().__new__(cls, status, name)
+
+    def __init__(self, status: int, name: str) -> None:
+        super().__init__(status, name)
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Named("slow down", status=429), Worded(429), Made(429, "busy")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("passing", [(), (Named, Worded, OSError)], ids=["lasting", "passing"])
+async def test_who_waits_gets_a_failure_of_the_same_type_and_message(
+    error: Exception, passing: tuple[type[Exception], ...]
+) -> None:
+    load = cached(ttl=30, passing=passing, stale_if_error=60)(Source(1, error))
+
+    told = await asyncio.gather(load("a"), load("a"), load("a"), return_exceptions=True)
+
+    assert told[0] is error
+    assert len({id(one) for one in told}) == 3
+    assert {(type(one), str(one), one.args) for one in told if isinstance(one, Exception)} == {
+        (type(error), str(error), error.args)
+    }
+    assert [getattr(one, "status", None) for one in told] == [429] * 3
+    assert {getattr(one, "errno", None) for one in told} == {getattr(error, "errno", None)}
+
+
 def test_a_failed_copy_does_not_hide_that_it_failed() -> None:
-    class Awkward(Exception):  # a foreign one
+    class Awkward(ValueError, OSError):  # a foreign one that cannot be made anew
         def __init__(self, one: int, two: int) -> None:
             super().__init__(f"{one} and {two}")
 

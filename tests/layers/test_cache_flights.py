@@ -169,7 +169,7 @@ async def test_traceback_of_a_shared_failure_does_not_grow() -> None:
 
 
 async def test_foreign_error_that_cannot_be_copied_is_told_with_its_cause() -> None:
-    class Odd(Exception):
+    class Odd(ValueError, OSError):
         def __init__(self, one: str, two: str) -> None:
             super().__init__(one + two)
 
