@@ -8,11 +8,19 @@ from cache_backend import Slow, cache_of, settled
 
 from lamina.backend import serves
 from lamina.context import Call, call, current
-from lamina.domains.keyvalue import Get, GetStamped, KeyValueBackend, Scan, TimeToLive
+from lamina.domains.keyvalue import (
+    CompareAndSet,
+    Get,
+    GetStamped,
+    KeyValueBackend,
+    Scan,
+    TimeToLive,
+)
 from lamina.domains.media import Sign
 from lamina.domains.store import Check
 from lamina.errors import Brief, Conflict, Invalid, StackError, TimedOut, Unavailable
 from lamina.layers.cache import Cache
+from lamina.layers.retry import Retry
 from lamina.stack import Stack
 
 
@@ -78,6 +86,23 @@ async def test_write_that_was_surely_not_carried_out_leaves_no_doubt(error: Exce
     await store.get("a")
     await store.get("a")
     assert len(backend.calls) == 2
+
+
+async def test_conflict_after_an_attempt_without_an_answer_leaves_doubt() -> None:
+    class Condition(Slow):
+        @serves(CompareAndSet)
+        async def compare_and_set(self, op: CompareAndSet) -> None:
+            await self.pause(op)
+
+    backend = Condition(0, deque([TimedOut("late"), Conflict("other value")]))
+    store = Stack(Cache(doubt=5), Retry()).over(backend)
+    with pytest.raises(Conflict):
+        await store.compare_and_set("a", b"1", b"2")  # the first attempt may still arrive
+
+    backend.calls.clear()
+    for _ in range(3):
+        await store.get("a")
+    assert len(backend.calls) == 3
 
 
 async def test_cancelled_write_leaves_doubt() -> None:

@@ -23,16 +23,16 @@ def writer(
     async def write(op: Any) -> Any:
         tags: tuple[str, ...] = op.tags()
         sure = False  # cancelled: it may still arrive
-        try:
-            with Asking() as call:
+        with Asking() as call:
+            try:
                 answer = await inner(op)
-            sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
-            return answer
-        except StorageError as error:
-            sure = is_over(error)
-            raise
-        finally:
-            core.wrote(tags, runtime.now(), sure=sure)
+                sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
+                return answer
+            except StorageError as error:
+                sure = is_over(error) and not call.doubtful
+                raise
+            finally:
+                core.wrote(tags, runtime.now(), sure=sure)
 
     return write
 
@@ -44,25 +44,25 @@ def tiered(inner: Handler[Any, Any], second: Second, *, batch: bool) -> Handler[
         tags: tuple[str, ...] = op.tags()
         await second.before(tags)
         sure: bool | None = None
-        try:
-            with Asking() as call:
+        with Asking() as call:
+            try:
                 answer = await inner(op)
-            sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
-            return answer
-        except StorageError as error:
-            sure = is_over(error)
-            raise
-        finally:
-            if sure is None:  # cancelled: nobody waits any more
-                second.owe(tags=tags)
-            else:
-                await second.after(tags, sure=sure)
+                sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
+                return answer
+            except StorageError as error:
+                sure = is_over(error) and not call.doubtful
+                raise
+            finally:
+                if sure is None:  # cancelled: nobody waits any more
+                    second.owe(tags=tags)
+                else:
+                    await second.after(tags, sure=sure)
 
     return write
 
 
 def is_over(error: StorageError) -> bool:
-    """Tell whether a write that failed so will surely not be carried out later."""
+    """Tell whether an attempt to write that failed so will surely not be carried out later."""
     return error.sent == "no" or isinstance(error, Conflict)
 
 
