@@ -13,10 +13,10 @@ from lamina.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
-    from types import TracebackType
 
 T = TypeVar("T")
 
+_ITSELF: Final = "what makes the answer asks for that answer"
 _LATE: Final = "the deadline came before the answer that another caller asked for"
 
 
@@ -52,6 +52,7 @@ class Once(Generic[T]):
 
         Raises:
             DeadlineExceeded: The caller's deadline came first.
+            RecursionError: *work* asks, in its own task, for what it makes.
         """
         making = self._under_way.get(key)
         first = making is None
@@ -80,10 +81,12 @@ class Shared(Generic[T]):
 
     Attributes:
         ended: Whether it was made, has failed, or was left by all.
+        leader: The task that makes it, which would wait for ever if it came to wait for it.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.leader: asyncio.Task[Any] | None = None
         self._waiters: dict[asyncio.Future[Told], None] = {}
         self._made: Any = None
         self._error: Exception | None = None
@@ -105,6 +108,7 @@ class Shared(Generic[T]):
 
     def hand_over(self) -> None:
         """Let the first who still waits make it instead; end if nobody does."""
+        self.leader = None
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(Told.LEAD)
@@ -116,9 +120,12 @@ class Shared(Generic[T]):
 
         Raises:
             DeadlineExceeded: The caller's own deadline came first.
+            RecursionError: The task that makes it would wait for itself.
         """
         if self.ended:
             return self._call is None
+        if self.leader is not None and self.leader is asyncio.current_task():
+            raise RecursionError(_ITSELF)
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Told] = loop.create_future()
         end, timer, told = ends(), None, None
@@ -146,6 +153,7 @@ class Shared(Generic[T]):
 
     def _end(self, call: Call) -> None:
         self._call = call
+        self.leader = None
         self.ended = True
         for waiter in self._waiters:
             if not waiter.done():
@@ -162,6 +170,7 @@ class Making(Shared[T]):
 
     async def lead(self, work: Callable[[Making[T]], Coroutine[Any, Any, T]]) -> T:
         """Do the work and give what it makes to all who wait."""
+        self.leader = asyncio.current_task()
         with Asking() as call:
             try:
                 made = await work(self)
@@ -189,13 +198,9 @@ class Asking:
         current.set(self._call)
         return self._call
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        current.set(self._before)
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not GeneratorExit or current.get() is self._call:
+            current.set(self._before)  # what is thrown away ends in anybody's context
         tell(self._call, self._before)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
@@ -328,6 +329,44 @@ async def test_ca15_a_batch_that_only_waits_leads_when_who_asked_leaves() -> Non
 
     assert await many == (await also,)
     assert papers.asked == [("a",), ("a",)]
+
+
+async def test_ca15_what_a_cancelled_batch_left_is_asked_in_one_batch() -> None:
+    papers = Papers()
+    store = Stack(Cache()).over(papers)
+    ids = tuple(f"k{number}" for number in range(50))
+    first = asyncio.ensure_future(store.get_many(ids))
+    await settled()
+    others = [asyncio.ensure_future(store.get_many(ids)) for _ in range(3)]
+    alone = asyncio.ensure_future(store.get("k7"))
+    await settled()
+
+    first.cancel()
+    began = asyncio.get_running_loop().time()
+    answers = await asyncio.gather(*others)
+
+    assert [[paper.id for paper in told if paper] for told in answers] == [list(ids)] * 3
+    assert asyncio.get_running_loop().time() == began + 1
+    await alone
+    rest = tuple(id_ for id_ in ids if id_ != "k7")  # who waits for that one alone asks for it
+    assert papers.asked == [ids, rest, ("k7",)]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 5.0])
+async def test_ca15_what_was_left_is_not_asked_again_if_others_did(seconds: float) -> None:
+    backend = Slow(script=deque([10.0, 3.0, seconds, seconds]))
+    store = Stack(Cache()).over(backend)
+    first = asyncio.ensure_future(store.get_many(["a", "b"]))
+    await settled()
+    second = asyncio.ensure_future(store.get_many(["a", "b", "c"]))
+    await settled()
+    first.cancel()
+    await settled()
+    others = [asyncio.ensure_future(store.get(key)) for key in ("a", "b")]
+
+    assert await second == (None, None, None)
+    await asyncio.gather(*others)
+    assert [type(op).__name__ for op in backend.calls] == ["GetMany", "GetMany", "Get", "Get"]
 
 
 async def test_ca15_a_failure_of_who_asked_is_that_item_s_failure() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from lamina.errors import Corrupt, DeadlineExceeded, StorageError
@@ -108,18 +109,41 @@ class ManyReader:
         if own:
             begun = {name: fills.begin(table, name, one) for name, one in own.items()}
             told = await self._ask_or_spare(op, own, begun)
-        for name, flight in followed.items():
-            told[name] = await self._follow(op, name, missing[name], flight)
+        table.counts.coalesced += len(followed)
+        while followed:
+            name, flight = next(iter(followed.items()))
+            if await flight.follow("cache"):
+                told |= await self._take_over(op, missing, followed, name)
+            else:
+                told[name] = self._shared(name, missing[name], followed.pop(name))
         return told
 
-    async def _follow(
-        self, op: Any, name: Any, one: Operation[Any], flight: Flight
-    ) -> Outcome[Any]:
+    async def _take_over(
+        self, op: Any, asked: Asked, followed: dict[Any, Flight], lead: Any
+    ) -> Told:
+        """Ask in one batch for all that was left by those who asked, if nobody else does yet.
+
+        Who leaves one key has mostly left many: one by one they would cost a round trip each.
+        """
         fills, table = self._fills, self._table
-        table.counts.coalesced += 1
-        if await flight.follow("cache"):
-            begun = fills.begin(table, name, one) if flight.was_left() else flight
-            return (await self._ask_or_spare(op, {name: one}, {name: begun}))[name]
+        left = {name: asked[name] for name, flight in followed.items() if flight.was_left()}
+        told = self._held(op, left)
+        begun: dict[Any, Flight | None] = {} if lead in left else {lead: followed[lead]}
+        for name, one in left.items():
+            found = fills.joinable(table, name)
+            if name in told:
+                del followed[name]
+            elif found is None:
+                begun[name] = fills.begin(table, name, one)
+            else:
+                followed[name] = found
+        for name in begun:
+            del followed[name]
+        if begun:
+            told |= await self._ask_or_spare(op, {name: asked[name] for name in begun}, begun)
+        return told
+
+    def _shared(self, name: Any, one: Operation[Any], flight: Flight) -> Outcome[Any]:
         try:
             return Done(flight.result())
         except StorageError as error:
@@ -147,6 +171,9 @@ class ManyReader:
         fills = self._fills
         self._table.counts.misses += len(asked)
         begun = list(flights.values())
+        leader = asyncio.current_task()
+        for flight in filter(None, begun):
+            flight.leader = leader
         with Asking() as call:
             try:
                 answers = await self._answers(op, tuple(asked.values()), begun, call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, cast, final
 
 from lamina.errors import DeadlineExceeded, StorageError
@@ -126,6 +127,7 @@ class Reader:
     async def _lead(self, flight: Flight, op: Any) -> Any:
         fills = self._fills
         self._table.counts.misses += 1
+        flight.leader = asyncio.current_task()
         with Asking() as call:
             try:
                 answer, until, age = await self._ask(op, flight, call.is_fresh)
