@@ -7,6 +7,8 @@ from collections import deque
 import pytest
 from cache_backend import Slow, cache_of
 
+from lamina.backends.memory import MemoryDocuments
+from lamina.domains.documents import Read
 from lamina.domains.keyvalue import Get, GetMany, Scan, Set, TimeToLive
 from lamina.errors import Unavailable
 from lamina.layers.cache import Cache, OperationStats
@@ -149,3 +151,20 @@ async def test_what_an_invalidation_does_not_mean_is_not_the_first_to_leave() ->
         await store.get(f"hot{at}")
 
     assert not backend.calls
+
+
+async def test_an_invalidation_of_ids_means_no_other_document() -> None:
+    store = Stack(Cache()).over(MemoryDocuments())
+    await store.set("a", "x")
+    for meant in ("p*", "paths"):
+        await store.get("a")
+        cache_of(store).invalidate(meant)
+        cache_of(store).invalidate(key=meant)
+
+        told = cache_of(store).explain(Read("a"))
+        assert told is not None
+        assert told["cached"]
+    await store.set_at("b", "x")
+    told = cache_of(store).explain(Read("a"))
+    assert told is not None
+    assert not told["cached"]

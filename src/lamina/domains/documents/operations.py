@@ -40,7 +40,7 @@ class Found:
     score: float
 
 
-_PATHS: Final = "\0paths"  # no id has a NUL
+_PATHS: Final = "paths\0"  # no id has a NUL, and none is meant by what names ids
 
 
 @operation("documents")
