@@ -5,15 +5,43 @@ from __future__ import annotations
 import logging
 import sys
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, final
+
+from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _log: Final = logging.getLogger("lamina.hooks")
+
+
+def check_factory(given: object) -> None:
+    """Refuse what cannot be called to make a value.
+
+    Raises:
+        Invalid: It is a coroutine, or a value.
+    """
+    if not callable(given):
+        msg = f"factory must be an async function, got {type(given).__name__}"
+        raise Invalid(msg)
+
+
+def begun(factory: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+    """Begin to make a value.
+
+    Raises:
+        Invalid: The factory cannot be called, or is not async.
+    """
+    check_factory(factory)
+    given: Any = factory()
+    if not hasattr(given, "__await__"):
+        msg = f"factory must be an async function; it gave {type(given).__name__}"
+        raise Invalid(msg)
+    awaitable: Awaitable[T] = given
+    return awaitable
 
 
 @final

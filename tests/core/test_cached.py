@@ -453,6 +453,40 @@ async def test_keys_of_different_types_are_kept_apart() -> None:
         await cache.get_or_set(["a"], source)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [(lambda: "a", "it gave str"), ("a", "got str"), (None, "got NoneType")],
+    ids=["not-async", "text", "none"],
+)
+async def test_what_makes_no_value_is_refused(wrong: Any, why: str) -> None:
+    with pytest.raises(Invalid, match=f"factory must be an async function.* {why}"):
+        await LocalCache(30).get_or_set("a", wrong)
+
+
+async def test_a_call_begun_already_is_no_factory() -> None:
+    begun: Any = Source()("a")
+    with pytest.raises(Invalid, match="factory must be an async function, got coroutine"):
+        await LocalCache(30).get_or_set("a", begun)
+    begun.close()
+
+
+@pytest.mark.parametrize("wrong", [1, None, (1,), b"a"], ids=str)
+async def test_tags_that_are_no_texts_are_refused(wrong: Any) -> None:
+    cache = LocalCache(30)
+    with pytest.raises(Invalid, match="must be text"):
+        await cache.get_or_set("a", Source(0), tags=wrong)
+    with pytest.raises(Invalid, match="must be text"):
+        cache.invalidate_tag(wrong)
+    with pytest.raises(Invalid, match="must be text"):
+        cache.cached()(Source(0)).cache.invalidate_tag(wrong)
+
+
+async def test_values_are_counted_by_what_asks_for_them() -> None:
+    cache = LocalCache(30)
+    await cache.get_or_set("a", Source(0))
+    assert cache.stats().operations["GetOrSet"].misses == 1
+
+
 async def test_a_sweep_frees_what_no_longer_holds() -> None:
     cache = LocalCache(30)
     for number in range(10):

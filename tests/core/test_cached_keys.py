@@ -75,10 +75,11 @@ KEY = key_of(load)
         (((User("a"),), {}), ((User("a"),), {})),
         (((uuid.UUID(int=1),), {}), ((uuid.UUID(int=1),), {})),
         (((int,), {}), ((int,), {})),
+        (((float("nan"),), {}), ((float("nan"),), {})),
     ],
     ids=[
         *("default", "by-name", "keyword-only", "any-order", "tuple", "set", "value"),
-        *("uuid", "class"),
+        *("uuid", "class", "nan"),
     ],
 )
 def test_equal_arguments_are_one_call_however_they_are_given(one: Any, other: Any) -> None:
@@ -279,6 +280,50 @@ async def test_partials_and_objects_with_an_async_call_can_be_kept() -> None:
 def test_what_is_not_async_is_refused(given: Any) -> None:
     with pytest.raises(StackError, match="only async functions"):
         cached(ttl=30)(given)
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_a_method_that_is_bound_too_late_is_told_where_to_write_it(kind: Any) -> None:
+    with pytest.raises(StackError, match=f"below @{kind.__name__}, not above"):
+        cached(ttl=30)(kind(_no))
+
+
+async def test_below_staticmethod_and_classmethod_it_is_as_they_are() -> None:
+    class Words:
+        @staticmethod
+        @cached(ttl=30)
+        async def loud(word: str) -> str:
+            return word.upper()
+
+        @classmethod
+        @cached(ttl=30)
+        async def own(cls, word: str) -> str:
+            return cls.__name__ + word
+
+    class More(Words):
+        pass
+
+    assert [await Words.loud("a"), await Words().loud("a")] == ["A", "A"]
+    assert [await Words.own("a"), await More.own("a")] == ["Wordsa", "Morea"]
+    assert Words.loud.cache.stats().hits == 1
+
+
+def test_without_brackets_it_says_how_to_write_it() -> None:
+    loose: Any = cached
+    with pytest.raises(StackError, match=r"write @cached\(\) or"):
+        loose(_no)
+
+
+async def test_an_argument_may_have_any_name() -> None:
+    @cached(ttl=30, tags=lambda self, **_: (self,))
+    async def show(self: str, *, otherwise: str = "") -> str:
+        return self + otherwise
+
+    assert await show(self="a", otherwise="b") == "ab"
+    assert show.cache.explain(self="a", otherwise="b").cached
+    show.cache.invalidate(self="a", otherwise="b")
+    assert not show.cache.explain(self="a", otherwise="b").cached
+    assert await show.cache.fresh(self="a", otherwise="b") == "ab"
 
 
 def test_an_async_generator_is_refused() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from lamina.errors import Brief, Invalid, StorageError, Unavailable, WrongLoop
 from lamina.explained import Held
@@ -18,7 +19,7 @@ from lamina.once import in_time, own_copy
 from lamina.runtime import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from lamina.operation import Handler
 
@@ -163,11 +164,24 @@ def texts(tags: Any) -> tuple[str, ...]:
     Raises:
         Invalid: They are no texts.
     """
-    made = (tags,) if isinstance(tags, str) else tuple(cast("Iterable[object]", tags))
-    if not all(isinstance(tag, str) for tag in made):
-        msg = "tags must be texts"
+    if isinstance(tags, str):
+        return (tags,)
+    if not isinstance(tags, Iterable):
+        msg = f"tags must be texts, got {type(tags).__name__}"
         raise Invalid(msg)
-    return cast("tuple[str, ...]", made)
+    return tuple(map(one_text, tags))
+
+
+def one_text(tag: Any) -> str:
+    """Return a tag.
+
+    Raises:
+        Invalid: It is no text.
+    """
+    if not isinstance(tag, str):
+        msg = f"a tag must be text, got {type(tag).__name__}"
+        raise Invalid(msg)
+    return tag
 
 
 async def _ask(op: Asked) -> Any:

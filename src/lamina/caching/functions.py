@@ -20,7 +20,7 @@ from typing import (
     overload,
 )
 
-from lamina.caching.engine import UNTAGGED, Asked, Home, Seat, explained, texts
+from lamina.caching.engine import UNTAGGED, Asked, Home, Seat, explained, one_text, texts
 from lamina.caching.keys import key_of, tagged
 from lamina.errors import StackError
 from lamina.explained import Held
@@ -75,7 +75,7 @@ class CallCache(Generic[P, R_co]):
         self._key = key
         self._function = function
 
-    async def fresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+    async def fresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function in any case, and keep its answer."""
         seat, identity = self._seat, self._key(*args, **kwargs)
         if identity is _UNKNOWN:
@@ -84,13 +84,13 @@ class CallCache(Generic[P, R_co]):
             seat.enter()
         return cast("R_co", await seat.answer(seat.again(identity, args, kwargs)))
 
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Forget at once the answer to one call; one under way is not kept."""
         self._seat.home.engine.forget(self._seat.kind, self._key(*args, **kwargs))
 
     def invalidate_tag(self, tag: str) -> None:
         """Forget at once, in O(1), all answers that have this tag."""
-        self._seat.home.engine.invalidate(tag=tag)
+        self._seat.home.engine.invalidate(tag=one_text(tag))
 
     def invalidate_all(self) -> None:
         """Forget at once, in O(1), all answers of this function."""
@@ -100,7 +100,7 @@ class CallCache(Generic[P, R_co]):
         """Return what the cache has done in this event loop, and what it holds."""
         return self._seat.home.engine.stats()
 
-    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Held:
+    def explain(self, /, *args: P.args, **kwargs: P.kwargs) -> Held:
         """Tell whether the answer to a call is kept, how old it is, how long it will be."""
         return explained(self._seat, self._seat.kind(self._key(*args, **kwargs), args, kwargs))
 
@@ -179,6 +179,10 @@ def _whole(kind: type[Asked]) -> str:
 
 
 def _check_async(function: object) -> None:
+    kind = type(function).__name__
+    if kind in {"staticmethod", "classmethod"}:
+        msg = f"cached: write it below @{kind}, not above"
+        raise StackError(msg)
     call = getattr(type(function), "__call__", None)  # noqa: B004  # of an object
     if not any(map(inspect.iscoroutinefunction, (function, call))):
         msg = f"cached: only async functions can be, got {shown(function)}"

@@ -58,8 +58,8 @@ def tagged(value: Any, what: str = "the key") -> Hashable:
     if isinstance(value, frozenset):
         members = cast("frozenset[object]", value)
         return (kind, frozenset([tagged(item, what) for item in members]))
-    if kind is float and value == 0:
-        return (float, repr(value))  # 0.0 and -0.0 are equal, and not the same
+    if kind is float and not (value < 0 or value > 0):
+        return (float, repr(value))  # 0.0 equals -0.0, and NaN not even itself
     if _equals_itself_only(kind) and not isinstance(value, type):
         msg = f"{what} is a {kind.__name__}, which equals no other; give key="
         raise Invalid(msg)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
-from lamina.caching.engine import Asked, Engine, Home, Seat, explained, texts
+from lamina.caching.engine import Asked, Engine, Home, Seat, explained, one_text, texts
 from lamina.caching.functions import Cached
 from lamina.caching.keys import tagged
 from lamina.errors import StackError
 from lamina.explained import Held
+from lamina.hooks import begun
 from lamina.layers.cache.bounds import Bounds
 from lamina.options import check_number, check_whole, shown
 
@@ -67,7 +68,7 @@ class LocalCache:
         self.passing = passing
         self._check()
         self.home = Home(type(self).__name__, self._engine)
-        self._values = Seat(self.home, _Value)
+        self._values = Seat(self.home, GetOrSet)
 
     async def get_or_set(
         self,
@@ -83,7 +84,8 @@ class LocalCache:
         anew in any case. Keys of different types differ: ``1`` is not ``True``.
 
         Raises:
-            Invalid: *key* cannot be hashed, or equals nothing but itself; *tags* are no texts.
+            Invalid: *key* cannot be hashed, or equals nothing but itself; *tags* are no texts;
+                *factory* is not async.
             WrongLoop: It is used in another event loop, which runs too.
             DeadlineExceeded: The caller's deadline came first.
         """
@@ -108,11 +110,11 @@ class LocalCache:
 
     def invalidate(self, key: Hashable) -> None:
         """Forget at once what is kept under *key*; one being made is not kept."""
-        self.home.engine.forget(_Value, tagged(key))
+        self.home.engine.forget(GetOrSet, tagged(key))
 
     def invalidate_tag(self, tag: str) -> None:
         """Forget at once, in O(1), all that has this tag, functions' answers too."""
-        self.home.engine.invalidate(tag=tag)
+        self.home.engine.invalidate(tag=one_text(tag))
 
     def invalidate_all(self) -> None:
         """Forget everything at once, in O(1), functions' answers too."""
@@ -128,7 +130,7 @@ class LocalCache:
 
     def explain(self, key: Hashable) -> Held:
         """Tell whether something is kept under *key*, how old it is, how long it will be."""
-        return explained(self._values, _Value(tagged(key), (None, ()), _NONE))
+        return explained(self._values, GetOrSet(tagged(key), (None, ()), _NONE))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.ttl:g})"
@@ -189,6 +191,9 @@ def cached(
         Invalid: From a call: an argument cannot be part of a key.
         WrongLoop: From a call: the function is used in another event loop, which runs too.
     """
+    if callable(ttl):
+        msg = f"cached: write @cached() or @cached(ttl=...), not @cached, above {shown(ttl)}"
+        raise StackError(msg)
     cache = LocalCache(
         ttl,
         max_entries=max_entries,
@@ -211,7 +216,7 @@ def _are_errors(given: object) -> bool:
 
 
 @final
-class _Value(Asked):
+class GetOrSet(Asked):
     """What is kept under a key; its arguments are the factory and the tags."""
 
     __slots__ = ()
@@ -219,7 +224,7 @@ class _Value(Asked):
     @staticmethod
     def function(factory: Callable[[], Awaitable[Any]], tags: Sequence[str]) -> Awaitable[Any]:
         del tags
-        return factory()
+        return begun(factory)
 
     @staticmethod
     def tags_of(factory: Any, tags: Sequence[str]) -> tuple[str, ...]:

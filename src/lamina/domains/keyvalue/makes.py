@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from lamina.domains.keyvalue.operations import CompareAndSet, Delete, Get
-from lamina.errors import Conflict, Invalid, StorageError
+from lamina.errors import Conflict, StorageError
+from lamina.hooks import begun, check_factory
 from lamina.once import Once, in_time
 from lamina.values import check_positive
 
@@ -41,7 +42,7 @@ class Makes:
         """Return the value there, or the one that is made and stored now."""
         if ttl is not None:
             check_positive(ttl, what="ttl")
-        _check_callable(factory)
+        check_factory(factory)
         seen = self._once.ended
         found = await self._get(op)
         if found is not None:
@@ -87,7 +88,7 @@ class Makes:
                 return found
             if CompareAndSet not in self._bound.capabilities:
                 await send(CompareAndSet(key, None, b"", ttl, scope=scope))  # says why it cannot
-            made = await in_time(_awaitable(factory()), "keyvalue")
+            made = await in_time(begun(factory), "keyvalue")
             store = CompareAndSet(key, None, made, ttl, scope=scope)
             return made if making.outdated else await self._store(store, send)
 
@@ -120,17 +121,3 @@ async def _stored(store: CompareAndSet, send: Sends) -> bytes:
                 raise
         else:
             return store.value
-
-
-def _check_callable(factory: object) -> None:
-    if not callable(factory):
-        msg = f"factory must be an async function, got {type(factory).__name__}"
-        raise Invalid(msg)
-
-
-def _awaitable(given: Any) -> Awaitable[bytes]:
-    if not hasattr(given, "__await__"):
-        msg = f"factory must be an async function; it gave {type(given).__name__}"
-        raise Invalid(msg)
-    awaitable: Awaitable[bytes] = given
-    return awaitable
