@@ -70,7 +70,10 @@ def test_a_table_gives_the_cache_its_second_tier(tmp_path: Path) -> None:
 
 
 def test_the_environment_declares_it_too() -> None:
-    environ = {"LAMINA_DOCUMENTS__CACHE__L2__BACKEND": "memory"}
+    environ = {
+        "LAMINA_DOCUMENTS__CACHE__L2__BACKEND": "memory",
+        "LAMINA_DOCUMENTS__CACHE__L2_NAMESPACE": "bot",
+    }
 
     cache = cache_in(load(preset="test", environ=environ))
 

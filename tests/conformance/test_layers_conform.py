@@ -57,7 +57,7 @@ class TestCache(LayerContract):
 
 class TestCacheOverASecondTier(LayerContract):
     def layer(self) -> Cache:
-        return Cache(30, l2=FAR)
+        return Cache(30, l2=FAR, l2_namespace="x")
 
 
 class TestChaos(LayerContract):

@@ -42,7 +42,8 @@ class Tier(Layer):
         return {"l2": self.l2}
 
     def setup(self, site: Site) -> None:
-        self.second = Second(self.l2, runtime=site.runtime, **self.told)
+        told = {"namespace": "x", **self.told}
+        self.second = Second(self.l2, runtime=site.runtime, **told)
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
         del site

@@ -38,7 +38,8 @@ def shared(**told: Any) -> Shared:
 
 
 def process(backend: Any, l2: Any, ttl: float = 60.0, **told: Any) -> Any:
-    return Stack(Cache(ttl, jitter=0, l2=l2, **told)).over(backend)
+    options = {"l2_namespace": "x", **told}
+    return Stack(Cache(ttl, jitter=0, l2=l2, **options)).over(backend)
 
 
 def stats(store: Any) -> Any:
@@ -433,6 +434,11 @@ async def test_closing_pays_what_is_owed(backend: Slow) -> None:
     assert [value for value, _, _ in l2.held.values()] == [b"?", b"?"]
 
 
+def test_a_tier_without_a_name_of_its_data_is_refused() -> None:
+    with pytest.raises(StackError, match="l2 needs l2_namespace, a name that only caches of the"):
+        Cache(60, l2=Stack().over(MemoryKeyValue()))
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -448,7 +454,6 @@ async def test_closing_pays_what_is_owed(backend: Slow) -> None:
         {"l2_pause": -1},
         {"l2_pause": "1"},
         {"l2_namespace": ""},
-        {"l2_namespace": None},
         {"l2_namespace": "a\0"},
         {"l2_namespace": "n" * 201},
         {"l2_namespace": 1},
@@ -488,7 +493,7 @@ def test_ca11_cancelled_at_any_await_nothing_is_left_and_nothing_is_stale() -> N
 
 def test_a_store_of_ours_is_one_of_bytes() -> None:
     store: Bytes = Stack().over(MemoryKeyValue())
-    Cache(60, l2=store)
+    Cache(60, l2=store, l2_namespace="x")
 
 
 def test_an_operation_whose_answer_says_too_little_is_not_kept(backend: Slow) -> None:

@@ -54,7 +54,7 @@ WHOLE, WHOLE_FAILING = Weather(first=True), Weather(first=True, faults=0.15)
 
 def layer_of(shared: Shared, weather: Weather) -> Layer:
     if weather.first:
-        return Cache(2.0, doubt=DOUBT, negative_ttl=2.0, l2=shared, l2_ttl=TTL)
+        return Cache(2.0, doubt=DOUBT, negative_ttl=2.0, l2=shared, l2_namespace="x", l2_ttl=TTL)
     return Tier(shared, ttl=TTL)
 
 

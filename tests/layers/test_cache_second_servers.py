@@ -39,7 +39,8 @@ async def processes(
 
 
 def _cache(l2: Any, told: Any) -> Cache:
-    return Cache(1e-6, doubt=1.0, l2=l2, l2_ttl=600.0, l2_timeout=LIMIT, l2_pause=0.2, **told)
+    tier = {"l2": l2, "l2_namespace": "x", "l2_ttl": 600.0, "l2_timeout": LIMIT, "l2_pause": 0.2}
+    return Cache(1e-6, doubt=1.0, **tier, **told)
 
 
 def stats(store: Any) -> Any:

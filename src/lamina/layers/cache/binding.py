@@ -52,7 +52,7 @@ def _lag(how: Serves) -> float:
 
 def second_of(cache: Cache, site: Site, lag: float) -> Second | None:
     """Return the second tier that *cache* was told of, None without one."""
-    if cache.l2 is None:
+    if cache.l2 is None or cache.l2_namespace is None:
         return None
     domains = (op.domain for op in site.capabilities if op.tags is not Operation[Any].tags)
     return Second(

@@ -75,7 +75,7 @@ class Cache(Controls, Layer):
         l2_ttl: float | None = None,
         l2_timeout: float = 0.1,
         l2_pause: float = 1.0,
-        l2_namespace: str = "lamina",
+        l2_namespace: str | None = None,
     ) -> None:
         self.ttl = ttl
         self.max_entries = max_entries

@@ -30,7 +30,14 @@ def check(layer: Layer) -> None:
     check_number(layer, "l2_pause", least=0)
     check_name(layer, "l2_namespace")
     name = given.l2_namespace
-    if name is None or len(name) > _LONGEST or not name.isprintable() or not name.isascii():
+    if name is None and given.l2 is not None:
+        msg = (
+            f"{type(layer).__name__}: l2 needs l2_namespace, a name that only caches of the same "
+            "data share; with another's it would give wrong answers"
+        )
+        raise StackError(msg)
+    plain = name is None or (len(name) <= _LONGEST and name.isprintable() and name.isascii())
+    if not plain:
         msg = (
             f"{type(layer).__name__}: l2_namespace must be 1 to {_LONGEST} plain characters, "
             f"got {shown(name)}"

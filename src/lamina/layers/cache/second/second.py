@@ -67,7 +67,7 @@ class Second:
         negative_ttl: float | None = 5.0,
         timeout: float = 0.1,
         pause: float = 1.0,
-        namespace: str = "lamina",
+        namespace: str,
     ) -> None:
         self._lag = lag
         self._hold = max(doubt + lag, _SHORTEST)
