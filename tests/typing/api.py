@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, assert_type
+from typing import Any, Generic, TypeVar, assert_type
 
 from lamina import (
     Blocking,
@@ -67,6 +67,8 @@ from lamina.operation import Handler, Operation
 from lamina.plan import Plan
 from lamina.testing import Faulty, ScriptedKeyValue, ScriptedMedia
 from lamina.values import Done, Failed, Outcome, Page, SparseVector, Stamped
+
+T = TypeVar("T")
 
 
 def stacks_know_their_facade() -> None:
@@ -260,6 +262,38 @@ class Users:
     async def load(self, name: str) -> bytes:
         return name.encode()
 
+    @staticmethod
+    @cached(ttl=30)
+    async def shown(name: str) -> bytes:
+        return name.encode()
+
+
+class Loud:
+    async def __call__(self, word: str, *, times: int = 1) -> str:
+        return word * times
+
+
+loud = cached(ttl=30)(Loud())
+
+
+@cached(ttl=30)
+async def first(items: tuple[T, ...]) -> T:
+    return items[0]
+
+
+def number_of(box: Box[Any], number: int) -> int:
+    del box
+    return number
+
+
+class Box(Generic[T]):
+    def __init__(self, content: T) -> None:
+        self.content = content
+
+    @cached(ttl=30, key=number_of)
+    async def get(self, number: int) -> T | int:
+        return self.content or number
+
 
 async def kept_functions(users: Users) -> None:
     assert_type(await plain("a"), int | None)
@@ -274,6 +308,11 @@ async def kept_functions(users: Users) -> None:
     assert_type(await users.load("a"), bytes)
     assert_type(await Users.load(users, "a"), bytes)
     Users.load.cache.invalidate(users, "a")
+    assert_type(await Users.shown("a"), bytes)
+    Users.shown.cache.invalidate("a")
+    assert_type(await loud("a", times=2), str)
+    assert_type(await first((1, 2)), int)
+    assert_type(await Box("a").get(1), str | int)
 
 
 async def kept_values(factory: Callable[[], Coroutine[Any, Any, str]]) -> None:

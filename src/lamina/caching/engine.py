@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, final
 
 from lamina.errors import Brief, Invalid, StorageError, Unavailable, WrongLoop
 from lamina.explained import Held
@@ -169,10 +169,10 @@ def texts(tags: Any) -> tuple[str, ...]:
     if not isinstance(tags, Iterable):
         msg = f"tags must be texts, got {type(tags).__name__}"
         raise Invalid(msg)
-    return tuple(map(one_text, tags))
+    return tuple(map(one_text, cast("Iterable[object]", tags)))
 
 
-def one_text(tag: Any) -> str:
+def one_text(tag: object) -> str:
     """Return a tag.
 
     Raises:
