@@ -33,11 +33,14 @@ class Common:
         budget: What retries and hedges are paid from; see ``Common.paid_from``.
         reluctant: Tell whether a call that is not needed should rather not be sent: the circuit
             is not closed, calls are waiting. A layer sees those of the layers below in ``setup``.
+        ended: Told of a write that went on when its caller had left, once it has ended; it may
+            still arrive.
     """
 
     def __init__(self) -> None:
         self.budget: Budget | None = None
         self.reluctant: list[Callable[[], bool]] = []
+        self.ended: list[Callable[[Operation[Any]], None]] = []
 
     def paid_from(self, make: Callable[[], Budget] = Budget) -> Budget:
         """Return the one retry budget, made by *make* for the first to ask."""

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batch_backend import Bulk
 from cache_backend import Slow, cache_of, settled
 
 from lamina.backend import serves
@@ -245,3 +246,19 @@ async def test_ca13_a_scan_ten_times_as_long_leaves_what_is_read_often() -> None
 
     assert len(backend.calls) <= 2
     assert cache_of(store).stats().size <= 100
+
+
+async def test_ca11_a_write_left_in_a_batch_is_doubted_again_when_the_batch_has_ended() -> None:
+    backend = Bulk(10.0)
+    store = Stack(Cache(1000, jitter=0, doubt=1.0), Batch()).over(backend)
+    writes = [asyncio.ensure_future(store.set(key, b"new")) for key in ("a", "b", "c")]
+    await asyncio.sleep(1)
+    writes[1].cancel()  # it is in one batch with "c", which goes on
+    await asyncio.sleep(2)
+    backend.delay = 0.0
+    assert await store.get("b") == b"b"  # as it was before, and kept: its doubt is over
+
+    await asyncio.gather(*writes, return_exceptions=True)
+
+    assert await store.get("b") == b"new"
+    assert backend.sent()[:2] == ["a=new", "b=new+c=new"]

@@ -70,7 +70,7 @@ class Batch(Layer):
         items = min(self.max_items, kind.many.limit)
         bounds = Bounds(items, self.max_bytes, self.wait)
         asker = Asker(kind, inner, many, site.runtime)
-        sender = self._senders[op] = Sender(kind, bounds, asker, site.runtime)
+        sender = self._senders[op] = Sender(kind, bounds, asker, site.runtime, site.common.ended)
         made = writer if op.writes else reader
         return cast("Handler[Op, R]", made(sender, kind, inner))
 

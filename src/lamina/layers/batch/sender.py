@@ -12,10 +12,13 @@ from lamina.layers.batch.core import BatchStatus, Groups, Parcel
 from lamina.layers.batch.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lamina.layers.batch.asking import Asker
     from lamina.layers.batch.core import Bounds, Group
     from lamina.layers.batch.kinds import Kind
     from lamina.layers.batch.told import Told
+    from lamina.operation import Operation
     from lamina.runtime import Runtime
 
 Waiter: TypeAlias = "asyncio.Future[Told]"
@@ -32,15 +35,25 @@ _CLOSED: Final = "the store was closed before the batch was answered"
 class Sender:
     """Gathers operations of one *kind*, which the *asker* asks for.
 
+    *ended* are told of writes whose callers had left, once these have ended.
+
     All methods run without a suspension, so that nobody is ever between two parcels.
     """
 
-    def __init__(self, kind: Kind, bounds: Bounds, asker: Asker, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        bounds: Bounds,
+        asker: Asker,
+        runtime: Runtime,
+        ended: Sequence[Callable[[Operation[Any]], None]] = (),
+    ) -> None:
         self.groups: Groups[Waiter] = Groups(bounds)
         self.turns = Turns()
         self._kind = kind
         self._asker = asker
         self._runtime = runtime
+        self._told = ended if kind.single.writes else ()
         self._waits = bounds.wait > 0
         self._timers: dict[Parcel[Waiter], asyncio.Handle] = {}
         self._tasks: dict[Parcel[Waiter], asyncio.Task[None]] = {}
@@ -175,8 +188,11 @@ class Sender:
         parcel.ended = True
         self._stop(parcel)
         if self._kind.single.writes:
-            for op in parcel.items.values():
+            for waiter, op in parcel.items.items():
                 self.turns.give(self._kind.target(op))
+                if waiter.done():  # its caller had left
+                    for tell in self._told:
+                        tell(op)
 
     def _ended(self, parcel: Parcel[Waiter], _: asyncio.Task[None]) -> None:
         """Let the group end, once those who were told had time to ask for more together."""

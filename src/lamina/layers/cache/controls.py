@@ -54,6 +54,12 @@ class Controls:
         else:
             self._second.owe(everything=True)
 
+    def doubt_again(self, op: Operation[Any]) -> None:
+        """Take a write for one that may still arrive: such as one whose caller left it to go on."""
+        self._core.wrote(op.tags(), self._fills.runtime.now(), sure=False)
+        if self._second is not None:
+            self._second.owe(op.tags())
+
     async def sweep(self, *, invalidated: bool = False) -> int:
         """Let go of answers that no longer hold, giving the loop turns; return how many were due.
 

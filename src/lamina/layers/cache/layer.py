@@ -100,6 +100,7 @@ class Cache(Controls, Layer):
         self._core = Core(Bounds(**options, lag=lag, oldest=oldest), site.runtime.rng.random)
         self._fills = Fills(self._core, site.runtime, tuple(site.common.reluctant))
         self._second = second_of(self, site, lag)
+        site.common.ended.append(self.doubt_again)
 
     def wants(self, op: type[Operation[Any]]) -> bool:
         """Want writes, to forget what they change, and reads that can be asked ``fresh``."""
