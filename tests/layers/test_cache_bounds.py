@@ -10,6 +10,7 @@ from cache_backend import Slow, cache_of
 from lamina.backends.memory import MemoryKeyValue
 from lamina.domains.keyvalue import Get
 from lamina.layers.cache import Cache
+from lamina.layers.cache.ceiling import Ceiling
 from lamina.runtime import Runtime
 from lamina.stack import Stack
 
@@ -175,3 +176,16 @@ async def test_invalidate_fences_reads_under_way() -> None:
     after = asyncio.ensure_future(store.get("a"))
 
     assert [await before, await after, await store.get("a")] == [b"1", b"2", b"2"]
+
+
+async def test_ca13_under_a_ceiling_no_answer_takes_more_than_its_share_of_that() -> None:
+    backend = Slow(0)
+    store = Stack(Cache()).over(backend)
+    cache_of(store).join(Ceiling(640_000))
+    backend.values["", "large"] = b"x" * 11_000
+    backend.values["", "fits"] = b"x" * 9_000
+
+    await store.get("large")
+    await store.get("fits")
+
+    assert cache_of(store).stats().size == 1

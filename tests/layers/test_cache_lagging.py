@@ -167,3 +167,21 @@ async def test_a_write_that_surely_failed_makes_searches_lag_too() -> None:
     await ids(store)
 
     assert next(iter(cache_of(store)._core.shelf)).ends == pytest.approx(LAG)
+
+
+@pytest.mark.parametrize("named", [{"tag": "vectors\0\0*"}, {"scope": ""}, {}], ids=str)
+async def test_ca1_a_search_after_an_invalidation_may_miss_what_was_written_elsewhere(
+    named: dict[str, str],
+) -> None:
+    backend = Lagging()
+    store = over(backend)
+    asyncio.get_running_loop().call_later(LAG, backend.show, "a")  # by another process
+    cache_of(store).invalidate(**named)
+    assert await ids(store) == []
+    assert await ids(store) == []
+
+    await asyncio.sleep(LAG)
+
+    assert await ids(store) == ["a"]
+    assert await ids(store) == ["a"]
+    assert backend.searches == 2

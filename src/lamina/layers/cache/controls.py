@@ -85,6 +85,7 @@ class Controls:
     def join(self, ceiling: Ceiling) -> None:
         """Hold no more, together with the other caches that joined it, than *ceiling* allows."""
         self._ceiling = ceiling
+        self._core.limit(ceiling.max_bytes)
         ceiling.join(self._core.shelf)
 
     def leave(self) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Identity: TypeAlias = "Hashable"
 
+_ELSEWHERE: Final = "\0elsewhere"  # a tag that stands for all that was written there
+
 _SHARE: Final = 64
 """An answer larger than this part of all room is not kept."""
 
@@ -86,9 +88,14 @@ class Core:
         self.eras = Eras()
         self.shelf = Shelf(bounds.max_entries, bounds.max_bytes)
         self.failed = 0
+        self._told = False  # of a write elsewhere, which searches may still miss
         self.tables: dict[Any, Table] = {}
         self._draw = draw
         self._largest = bounds.max_bytes // _SHARE
+
+    def limit(self, most: int) -> None:
+        """Keep no answer larger than its share of *most* bytes."""
+        self._largest = min(self._largest, most // _SHARE)
 
     def table(self, op: object) -> Table:
         """Return the table of one operation type."""
@@ -101,6 +108,17 @@ class Core:
         """Return the generations of *tags* and the era, None while one of the tags is in doubt."""
         taken = self.marks.take(tags, now)
         return None if taken is None else (*taken, self.eras.now)
+
+    def clip(self, tags: tuple[str, ...], now: float) -> float | None:
+        """Return how long a search of *tags* asked *now* may be kept; None if it misses nothing.
+
+        After an invalidation it may miss what was written elsewhere.
+        """
+        lags = self.marks.lags
+        if self._told:
+            self._told = False
+            lags.note((_ELSEWHERE,), now, self.bounds.lag, 0.0)
+        return lags.until((*tags, _ELSEWHERE), now)
 
     def begin(self, fill: Fill) -> None:
         """Note a fill as the newest of its key: an older one may not keep its answer."""
@@ -181,6 +199,7 @@ class Core:
         scope: str | None = None,
     ) -> None:
         """Make wrong what is meant, at once, and fence the fills under way."""
+        self._told = True
         if tag is None:
             self.eras.end(matcher(pattern, key, scope))
         else:

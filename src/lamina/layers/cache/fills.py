@@ -44,7 +44,7 @@ class Fills:
         marks = core.take(tags, now)
         if marks is None:
             return None
-        clip = core.marks.lags.until(tags, now) if table.lags else None
+        clip = core.clip(tags, now) if table.lags else None
         flight = Flight(table, identity, marks, began=now, clip=clip)
         core.begin(flight)
         return flight
