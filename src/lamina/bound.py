@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, final
 
 from lamina.errors import StorageError
+from lamina.explained import check_operation
 from lamina.gate import Gate
 
 if TYPE_CHECKING:
@@ -118,7 +119,12 @@ class Bound:
         return self._plan()
 
     def explain(self, op: Operation[Any]) -> Explained:
-        """Tell what would become of *op* if it were sent now; nothing is sent or counted."""
+        """Tell what would become of *op* if it were sent now; nothing is sent or counted.
+
+        Raises:
+            Invalid: *op* is no operation.
+        """
+        check_operation(op)
         return self._explain(op, used=self._gate.seen is not None)
 
     async def open(self) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, final
 
+from lamina.errors import Invalid
 from lamina.fields import shown
 from lamina.operation import BatchOperation, Operation
 from lamina.plan import PlannedOperation, Worst
@@ -151,6 +152,18 @@ def explain(
         features=() if planned is None else planned.features,
         refused=refused,
     )
+
+
+def check_operation(given: object) -> None:
+    """Refuse what is no operation.
+
+    Raises:
+        Invalid: It is a key, say, or the type of an operation.
+    """
+    if not isinstance(given, Operation):
+        told = given.__name__ if isinstance(given, type) else type(given).__name__
+        msg = f"an operation is explained, as Get('a') is, got {told}"
+        raise Invalid(msg)
 
 
 def readable(tag: str) -> str:

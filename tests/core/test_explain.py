@@ -163,6 +163,14 @@ async def test_tells_why_an_operation_is_refused() -> None:
     assert "not served" in foreign.refused
 
 
+@pytest.mark.parametrize("given", ["page", Get, None, 1], ids=["key", "type", "none", "number"])
+def test_what_is_no_operation_is_refused(given: Any) -> None:
+    store = Stack(Cache(30)).over(MemoryKeyValue())
+    for asked in (store, store.scoped("acme"), store.bound):
+        with pytest.raises(Invalid, match=r"an operation is explained, as Get\('a'\) is, got"):
+            asked.explain(given)
+
+
 async def test_sends_and_counts_nothing() -> None:
     backend = ScriptedKeyValue()
     store = Stack(Metrics(), Cache(30)).over(backend)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from lamina.errors import BatchFailed, Conflict, Invalid
+from lamina.explained import check_operation
 from lamina.operation import Operation, Send, operation
 from lamina.values import Done, Failed, Page, check_key
 
@@ -123,8 +124,9 @@ class Facade:
         Nothing is sent, counted or changed. The store's tenant is put into *op*.
 
         Raises:
-            Invalid: *op* belongs to another tenant.
+            Invalid: *op* belongs to another tenant, or is no operation.
         """
+        check_operation(op)
         if self._scope and op.scope != self._scope:
             if op.scope:
                 msg = "the operation belongs to another tenant than the store"
