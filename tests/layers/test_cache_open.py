@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from typing import Any
 
 import pytest
 from cache_backend import Slow, cache_of
@@ -10,7 +11,7 @@ from cache_backend import Slow, cache_of
 from lamina.backends.memory import MemoryDocuments
 from lamina.domains.documents import Read
 from lamina.domains.keyvalue import Get, GetMany, Scan, Set, TimeToLive
-from lamina.errors import Unavailable
+from lamina.errors import Invalid, Unavailable
 from lamina.layers.cache import Cache, OperationStats
 from lamina.stack import Stack
 
@@ -168,3 +169,15 @@ async def test_an_invalidation_of_ids_means_no_other_document() -> None:
     told = cache_of(store).explain(Read("a"))
     assert told is not None
     assert not told["cached"]
+
+
+@pytest.mark.parametrize(
+    "named", [{"tag": "x", "key": "a"}, {"tag": "x", "scope": "t"}, {"pattern": 1}, {"key": b"a"}]
+)
+async def test_an_invalidation_that_would_be_understood_in_part_is_refused(
+    named: dict[str, Any],
+) -> None:
+    store = Stack(Cache()).over(Slow(0))
+
+    with pytest.raises(Invalid):
+        cache_of(store).invalidate(**named)

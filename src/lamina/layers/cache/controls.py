@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from lamina.errors import Invalid
 from lamina.layers.cache.binding import explained, stats_of
+from lamina.values import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +45,11 @@ class Controls:
         *key*, and that belong to the tenant *scope* if one is named. Searches and listings may
         show any key, so all of them are forgotten. Reads under way are not kept, and nobody who
         comes later is given their answers.
+
+        Raises:
+            Invalid: A *tag* and something else are named, or what is named is no text.
         """
+        _check(pattern, key, tag, scope)
         self._core.invalidate(pattern, key=key, tag=tag, scope=scope)
         if self._second is None:
             return
@@ -93,3 +99,12 @@ class Controls:
         if self._ceiling is not None:
             self._ceiling.leave(self._core.shelf)
             self._ceiling = None
+
+
+def _check(pattern: str | None, key: str | None, tag: str | None, scope: str | None) -> None:
+    for name, told in (("pattern", pattern), ("key", key), ("tag", tag), ("scope", scope)):
+        if told is not None:
+            check_type(told, str, what=name)
+    if tag is not None and (pattern, key, scope) != (None, None, None):
+        msg = "a tag is named alone, without pattern, key or scope"
+        raise Invalid(msg)
