@@ -191,7 +191,7 @@ async def test_the_status_carries_them_as_json() -> None:
 
 
 async def test_ca13_all_caches_together_hold_no_more_than_they_may() -> None:
-    storage = cached(cache_bytes=40_000)
+    storage = cached(cache_bytes=80_000)
     await storage.documents.set("a", "x" * 500)
     for number in range(200):
         await storage.keyvalue.set(f"k{number}", bytes(500))
@@ -199,7 +199,7 @@ async def test_ca13_all_caches_together_hold_no_more_than_they_may() -> None:
         await storage.documents.get("a")
 
     told = storage.cache_stats()
-    assert 20_000 < sum(stats.bytes for stats in told.values()) <= 40_000
+    assert 40_000 < sum(stats.bytes for stats in told.values()) <= 80_000
     assert told["documents"].size == 1
     assert told["keyvalue"].evicted > 100
 
