@@ -409,3 +409,16 @@ async def test_a_batch_below_that_answers_too_few_is_corrupt() -> None:
     with pytest.raises(Corrupt, match="1 answers to a batch of 2"):
         await store.get_many(["a", "b"])
     assert not cache_of(store)._core.table(Read).fills
+
+
+async def test_a_batch_below_that_asks_for_its_own_answer_is_refused() -> None:
+    class Inward(Papers):
+        @serves(ReadMany)
+        async def read_many(self, op: ReadMany) -> tuple[Outcome[Document | None], ...]:
+            return tuple([Done(await store.get(id_)) for id_ in op.ids])
+
+    store = Stack(Cache()).over(Inward())
+
+    with pytest.raises(RecursionError):
+        await store.get_many(["a", "b"])
+    assert await store.get("a") is not None
