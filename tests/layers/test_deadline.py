@@ -23,6 +23,7 @@ from lamina.errors import (
     Unavailable,
 )
 from lamina.layer import Layer
+from lamina.layers.batch import Batch
 from lamina.layers.breaker import Breaker
 from lamina.layers.cache import Cache
 from lamina.layers.deadline import Deadline
@@ -282,6 +283,7 @@ async def test_dl5_what_never_suspends_starts_no_timer() -> None:
 @pytest.mark.parametrize(
     "below",
     [
+        [Batch()],
         [Cache(60)],
         [Limit(1, queue=1)],
         [Retry(attempts=9)],
@@ -289,7 +291,7 @@ async def test_dl5_what_never_suspends_starts_no_timer() -> None:
         [Hedge(0.5, extra_load=None)],
         [Retry(attempts=9), Hedge(0.5, extra_load=None), Breaker(window=200), Limit(3, queue=1)],
     ],
-    ids=["cache", "limit", "retry", "throttle", "hedge", "many"],
+    ids=["batch", "cache", "limit", "retry", "throttle", "hedge", "many"],
 )
 async def test_dl4_what_waits_outside_a_timeout_without_a_timer_ends_its_wait(
     below: list[Layer],
@@ -303,7 +305,7 @@ async def test_dl4_what_waits_outside_a_timeout_without_a_timer_ends_its_wait(
     assert await asyncio.gather(*calls) == [("DeadlineExceeded", 2.0)] * 2
 
 
-@pytest.mark.parametrize("slot", ["fallback", "scope", "batch", "shadow", "readonly"])
+@pytest.mark.parametrize("slot", ["fallback", "scope", "shadow", "readonly"])
 async def test_what_waits_outside_the_timeout_is_ended_too(slot: str) -> None:
     waits = Waits(60.0)
     waits.slot = slot  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # stands anywhere

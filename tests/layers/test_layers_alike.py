@@ -35,6 +35,8 @@ SOURCE: Final = Path(__file__).parents[2] / "src" / "lamina"
 FILES: Final = sorted((SOURCE / "layers").rglob("*.py"))
 MAY_USE: Final = {
     "layers/breaker/adapter.py": {"time", "datetime"},  # aiobreaker's errors tell local times
+    "layers/cache/controls.py": {"asyncio.sleep"},  # a turn of the loop, no time
+    "layers/cache/second/gens.py": {"secrets"},  # tokens that no other process may draw
     "layers/chaos/core.py": {"random"},  # a generator with a seed of its own
     "layers/chaos/layer.py": {"random"},  # the type of an option
     "layers/chaos/harm.py": {"asyncio.sleep"},  # a harm sleeps into the deadline, on purpose
@@ -44,6 +46,7 @@ MAY_USE: Final = {
 """What gives time or chance beside the runtime, and why it may."""
 
 MAY_WAIT: Final = {
+    "layers/cache/writes.py",  # what it tells the second tier is owed before it waits
     "layers/hedge/race.py",  # its legs are cancelled by then, and give back by themselves
     "layers/seal/reseal.py",  # no layer: it closes the listing that it reads
 }

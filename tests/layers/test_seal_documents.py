@@ -265,6 +265,8 @@ async def test_a_text_moved_to_another_record_namespace_or_scope_is_corrupt() ->
                 await view.get(key, namespace=space)
             told = await view.get_many([key], namespace=space, outcomes=True)
             assert isinstance(told[0], Failed)
+        await store.bound.send(Upsert("c", VECTOR, text="other"))
+        mine["c"] = replace(mine["c"], text=mine["a"].text)
         found = await store.search_many([VECTOR, Vector.of([1.0])], outcomes=True)
         assert [type(one) for one in found] == [Failed, Failed]
         errors = [one.error for one in found if isinstance(one, Failed)]
