@@ -7,6 +7,7 @@ import pytest
 from cache_backend import Slow, cache_of, settled
 
 from lamina.backend import serves
+from lamina.backends.memory import MemoryKeyValue
 from lamina.context import Call, call, current
 from lamina.domains.keyvalue import (
     CompareAndSet,
@@ -22,6 +23,13 @@ from lamina.errors import Brief, Conflict, Invalid, StackError, TimedOut, Unavai
 from lamina.layers.cache import Cache
 from lamina.layers.retry import Retry
 from lamina.stack import Stack
+
+
+class Condition(Slow):
+    @serves(CompareAndSet)
+    async def compare_and_set(self, op: CompareAndSet) -> None:
+        await asyncio.sleep(1)
+        await self.pause(op)
 
 
 async def test_second_read_does_not_ask_below() -> None:
@@ -89,11 +97,6 @@ async def test_write_that_was_surely_not_carried_out_leaves_no_doubt(error: Exce
 
 
 async def test_conflict_after_an_attempt_without_an_answer_leaves_doubt() -> None:
-    class Condition(Slow):
-        @serves(CompareAndSet)
-        async def compare_and_set(self, op: CompareAndSet) -> None:
-            await self.pause(op)
-
     backend = Condition(0, deque([TimedOut("late"), Conflict("other value")]))
     store = Stack(Cache(doubt=5), Retry()).over(backend)
     with pytest.raises(Conflict):
@@ -103,6 +106,25 @@ async def test_conflict_after_an_attempt_without_an_answer_leaves_doubt() -> Non
     for _ in range(3):
         await store.get("a")
     assert len(backend.calls) == 3
+
+
+async def test_conflict_after_an_attempt_without_an_answer_keeps_a_key_out_of_the_second_tier() -> (
+    None
+):
+    backend = Condition(0, deque([TimedOut("late"), Conflict("other value")]))
+    backend.values["", "a"] = b"0"
+    l2 = Stack().over(MemoryKeyValue())
+    stack = Stack(Cache(doubt=5, l2=l2, l2_namespace="x"), Retry())
+    writer, reader = stack.over(backend), stack.over(backend)
+    with pytest.raises(Conflict):
+        await writer.compare_and_set("a", b"1", b"2")
+
+    await asyncio.sleep(4)  # more than the doubt since it began, less than since it ended
+    await reader.get("a")
+    await asyncio.sleep(0.01)
+    second = cache_of(reader).stats().second
+    assert second is not None
+    assert second.stored == 0
 
 
 async def test_cancelled_write_leaves_doubt() -> None:
