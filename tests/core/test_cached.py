@@ -440,6 +440,13 @@ async def test_a_value_under_a_key_is_made_once_and_forgotten_by_key_or_tag() ->
     assert await get(tags=("t",)) == "a3"
     cache.invalidate_tag("t")
     assert await get() == "a4"
+    key = ("a", 1, True)
+    before = await cache.get_or_set(key, source)
+    cache.invalidate(("a", 1, 1))
+    assert await cache.get_or_set(key, source) == before
+    cache.invalidate(key)
+    assert await cache.get_or_set(key, source) != before
+    source.calls = 4
     cache.invalidate_all()
     assert await get() == "a5"
 
@@ -505,6 +512,10 @@ def test_each_event_loop_begins_with_an_empty_cache() -> None:
     assert [run(load("a")), run(load("a"))] == ["a1", "a2"]
     assert asyncio.run(load("a")) == "a3"
     assert load.cache.stats().misses == 1
+
+    cache = LocalCache(1000)
+    made = [run(cache.get_or_set("a", source)) for _ in range(2)]
+    assert made == ["a4", "a5"]
 
 
 def test_what_was_under_way_when_a_loop_ended_holds_up_nobody() -> None:
@@ -584,9 +595,17 @@ class Made(OSError):
         self.status = status
 
 
+class Coded(OSError):
+    """An error of the system with a constructor of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status, "busy")
+        self.status = status
+
+
 @pytest.mark.parametrize(
     "error",
-    [Named("slow down", status=429), Worded(429), Made(429, "busy")],
+    [Named("slow down", status=429), Worded(429), Made(429, "busy"), Coded(429)],
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("passing", [(), (Named, Worded, OSError)], ids=["lasting", "passing"])

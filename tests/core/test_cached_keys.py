@@ -14,7 +14,8 @@ import pytest
 
 from lamina.caching import LocalCache, cached
 from lamina.caching.keys import key_of, tagged
-from lamina.errors import Invalid, StackError
+from lamina.context import call
+from lamina.errors import DeadlineExceeded, Invalid, StackError
 
 
 class Color(enum.Enum):
@@ -193,6 +194,19 @@ async def test_a_key_that_raises_lets_the_call_pass_and_keeps_nothing() -> None:
     assert [await show(1), await show(1), await show.cache.fresh(1)] == [1, 1, 1]
     assert calls == [1, 1, 1]
     assert show.cache.stats().size == 0
+
+
+async def test_a_call_whose_key_cannot_be_told_ends_at_the_callers_deadline_too() -> None:
+    @cached(ttl=30, key=lambda n: 1 // n)
+    async def show(n: int) -> int:
+        await asyncio.sleep(5)
+        return n
+
+    for ask in (show, show.cache.fresh):
+        with pytest.raises(DeadlineExceeded):
+            async with call(deadline=1):
+                await ask(0)
+    assert asyncio.get_running_loop().time() == pytest.approx(2)
 
 
 async def test_wrong_arguments_are_the_functions_own_error() -> None:

@@ -90,6 +90,12 @@ async def test_tells_a_stale_answer() -> None:
     assert (told.held.cached, told.held.stale, told.held.age) == (True, True, 40)
     assert told.passes == ("metrics", "cache")
 
+    await store.set("b", b"1")
+    await store.get("b")
+    both = store.explain(GetMany(("a", "b"))).held
+    assert both is not None
+    assert (both.cached, both.stale, both.age) == (True, True, 40)
+
 
 async def test_tells_that_a_write_of_it_is_in_doubt() -> None:
     backend = ScriptedKeyValue()
@@ -102,6 +108,7 @@ async def test_tells_that_a_write_of_it_is_in_doubt() -> None:
 
     assert told.held == Held(doubtful=True)
     assert "in doubt" in str(told)
+    assert store.explain(GetMany(("b", "a"))).held == Held(doubtful=True)
 
 
 async def test_tells_each_single_of_a_batch() -> None:

@@ -12,7 +12,7 @@ from storage_faults import Faults, make
 from lamina.backends.memory import MemoryKeyValue
 from lamina.config import load
 from lamina.domains.keyvalue import Get
-from lamina.errors import StackError
+from lamina.errors import Invalid, StackError
 from lamina.layers.cache import Cache
 from lamina.layers.fallback import Fallback
 from lamina.stack import Stack
@@ -202,6 +202,13 @@ async def test_ca13_all_caches_together_hold_no_more_than_they_may() -> None:
     assert 40_000 < sum(stats.bytes for stats in told.values()) <= 80_000
     assert told["documents"].size == 1
     assert told["keyvalue"].evicted > 100
+
+
+@pytest.mark.parametrize("wrong", [1, b"a*", "a\0", "\ud800"], ids=repr)
+async def test_refuses_a_pattern_that_no_key_could_match(wrong: Any) -> None:
+    async with make() as storage:  # even where there is no cache
+        with pytest.raises(Invalid, match="pattern must"):
+            await storage.invalidate_cache(wrong)
 
 
 def test_by_default_the_caches_may_hold_as_much_as_two_of_them() -> None:
