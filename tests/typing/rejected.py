@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina import Documents, F, KeyValue, Media, MemoryKeyValue, MemoryMedia, Stack, Vectors
 from lamina.backend import serves
-from lamina.caching import cached
+from lamina.caching import LocalCache, cached
 from lamina.domains.documents import Document, Found
 from lamina.domains.keyvalue import Get, KeyValueBackend, Set
 from lamina.domains.media import Info
@@ -116,3 +116,11 @@ async def not_bytes() -> str:
 
 async def made(store: KeyValue) -> None:
     await store.get_or_set("a", not_bytes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    store.explain("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def kept_values(answers: LocalCache) -> None:
+    await answers.get_or_set("a", not_bytes())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await answers.get_or_set(["a"], not_bytes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    text: bytes = await answers.get_or_set("a", not_bytes)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    del text
