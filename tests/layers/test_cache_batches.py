@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
@@ -14,9 +16,12 @@ from lamina.errors import Corrupt, DeadlineExceeded, StorageError, TimedOut, Una
 from lamina.layers.cache import Cache
 from lamina.operation import BatchOperation, Operation, operation
 from lamina.stack import Stack
+from lamina.testing.clock import explore
 from lamina.values import Done, Failed, Key, Stamped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from lamina.values import Outcome
 
 
@@ -422,3 +427,31 @@ async def test_a_batch_below_that_asks_for_its_own_answer_is_refused() -> None:
     with pytest.raises(RecursionError):
         await store.get_many(["a", "b"])
     assert await store.get("a") is not None
+
+
+def crowd() -> Callable[[], Coroutine[Any, Any, None]]:
+    """Readers of four keys, singly and in batches, half of whom may leave, by a new seed each."""
+    seeds = count()
+
+    async def read() -> None:
+        rng, backend = random.Random(next(seeds)), Slow(1)
+        store = Stack(Cache(negative_ttl=30, jitter=0)).over(backend)
+        readers: list[asyncio.Future[Any]] = []
+        for _ in range(12):
+            keys = rng.sample("abcd", rng.randint(1, 4))
+            one = store.get(keys[0]) if rng.random() < 0.3 else store.get_many(keys)
+            readers.append(asyncio.ensure_future(one))
+            await asyncio.sleep(rng.choice((0, 0.1, 0.4)))
+            if rng.random() < 0.5:
+                rng.choice(readers).cancel()
+        await asyncio.wait(readers)
+
+        left = sum(reader.cancelled() for reader in readers)
+        assert len(backend.calls) <= 4 + 2 * left
+        assert not cache_of(store)._core.table(Get).fills
+
+    return read
+
+
+def test_ca15_each_who_leaves_costs_two_more_questions_at_most() -> None:
+    explore(crowd(), schedules=600)

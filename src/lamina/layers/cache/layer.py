@@ -30,7 +30,7 @@ class Cache(Controls, Layer):
     Once a write through this stack has returned, no read gives what was there before. A write
     that was cancelled or whose outcome is unknown may still arrive: what it touches is not kept
     for *doubt* seconds, which should be the backend's own limit for one statement. Writes by other
-    processes are seen after at most *ttl* seconds; a listing may show a key that expired as long.
+    processes are seen *ttl* seconds after an answer came at most, as is an expiry in a listing.
     A search is not kept beyond the time in which the backend may not show a write yet.
 
     Readers of one missing answer wait for the first; if that one is cancelled or out of time, the
