@@ -286,8 +286,12 @@ async def test_e12_one_limit_twice_on_a_path_waits_for_itself() -> None:
 async def test_e14_a_plain_second_tier_holds_what_the_seal_hides() -> None:
     key = new_key()
     plain, sealed = MemoryKeyValue(), MemoryKeyValue()
-    wrong = against("E14", Cache(60, l2=Stack().over(plain), l2_namespace="x"), Seal(key)).over(MemoryKeyValue())
-    right = Stack(Cache(60, l2=Stack(Seal(key)).over(sealed), l2_namespace="x"), Seal(key)).over(MemoryKeyValue())
+    wrong = against("E14", Cache(60, l2=Stack().over(plain), l2_namespace="x"), Seal(key)).over(
+        MemoryKeyValue()
+    )
+    right = Stack(Cache(60, l2=Stack(Seal(key)).over(sealed), l2_namespace="x"), Seal(key)).over(
+        MemoryKeyValue()
+    )
     for store in (wrong, right):
         await store.set("a", b"a secret")
         await asyncio.sleep(6.0)  # no answer is kept so soon after a write
