@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lamina.layers.cache.many import ManyReader
 from lamina.layers.cache.reads import Reader
@@ -88,7 +88,7 @@ def stats_of(core: Core, second: Second | None = None) -> CacheStats:
 def explained(fills: Fills, op: Operation[Any]) -> Mapping[str, object]:
     """Tell of the answer to *op* whether it is held; of a batch, of how many of its singles."""
     if isinstance(op, BatchOperation):
-        told = [explained(fills, one) for one in op.singles()]
+        told = [explained(fills, one) for one in cast("Any", op).singles()]
         held = sum(bool(each["cached"]) for each in told)
         return {"cached": held == len(told) > 0, "held": held, "of": len(told)}
     core, runtime = fills.core, fills.runtime

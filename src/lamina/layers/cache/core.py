@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
 from lamina.layers.cache.bounds import lifetime
 from lamina.layers.cache.eras import Eras, matcher
@@ -148,8 +148,8 @@ class Core:
         size = footprint(fill.identity, answer, fill.marks, self._largest)
         if size - OVERHEAD > self._largest or size > self.bounds.max_bytes:
             return
-        absent = answer is None or (isinstance(answer, Stamped) and answer.value is None)
-        cap, ends = lifetime(self.bounds, now, age, fill.clip, self._draw(), absent=absent)
+        told = cast("Any", answer).value if isinstance(answer, Stamped) else answer
+        cap, ends = lifetime(self.bounds, now, age, fill.clip, self._draw(), absent=told is None)
         if ends <= now:
             return
         idle = self.bounds.idle

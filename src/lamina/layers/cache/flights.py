@@ -26,7 +26,7 @@ class Flight(Fill, Shared[Any]):
         clip: float | None = None,
     ) -> None:
         Fill.__init__(self, table, identity, marks, began=began, clip=clip)
-        Shared.__init__(self)
+        super(Fill, self).__init__()
 
     def hand_over(self) -> None:
         """Let the first who still waits ask instead; if nobody does it is under way no more."""
