@@ -10,8 +10,10 @@ from lamina.context import Call, current
 from lamina.domains.keyvalue import Get, GetMany, KeyValueBackend, Scan, Set, SetMany
 from lamina.errors import Conflict, TimedOut, Unavailable
 from lamina.layer import Layer
+from lamina.layers.cache.bounds import Bounds
+from lamina.layers.cache.core import Core
 from lamina.layers.cache.second import Second
-from lamina.layers.cache.writes import tiered
+from lamina.layers.cache.writes import writer
 from lamina.operation import BatchOperation
 from lamina.values import Done, Failed, Page
 
@@ -46,10 +48,11 @@ class Tier(Layer):
         self.second = Second(self.l2, runtime=site.runtime, **told)
 
     def bind(self, op: type[Op], inner: Handler[Op, R], site: Site) -> Handler[Op, R]:
-        del site
         batch, kind = issubclass(op, BatchOperation), cast("Any", op)
         if kind.writes:
-            return cast("Handler[Op, R]", tiered(inner, self.second, batch=batch))
+            first = Core(Bounds(1.0, 1, 1, 0.0, 0.0, None), lambda: 0.0)  # holds nothing
+            made = writer(first, inner, site.runtime, self.second, batch=batch)
+            return cast("Handler[Op, R]", made)
         if not hasattr(op, "fresh"):
             return inner
         return cast("Handler[Op, R]", self._several(inner) if batch else self._single(inner))

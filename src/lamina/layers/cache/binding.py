@@ -9,7 +9,7 @@ from lamina.layers.cache.reads import Reader
 from lamina.layers.cache.second import Second
 from lamina.layers.cache.stamps import batch_of, stamped_of
 from lamina.layers.cache.stats import CacheStats, OperationStats
-from lamina.layers.cache.writes import tiered, writer
+from lamina.layers.cache.writes import writer
 from lamina.operation import BatchOperation, Operation
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def bound(
     """Return the handler of one operation type that is wanted."""
     core, batch = fills.core, issubclass(op, BatchOperation)
     if op.writes:
-        told = inner if second is None else tiered(inner, second, batch=batch)
-        return writer(core, told, site.runtime, batch=batch)
+        return writer(core, inner, site.runtime, second, batch=batch)
     single = op.single if batch else op
     table, stamp = core.table(single), stamped_of(single, site)
     table.lags |= _lag(site.capabilities[op]) > 0

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 
 def writer(
-    core: Core, inner: Handler[Any, Any], runtime: Runtime, *, batch: bool
+    core: Core,
+    inner: Handler[Any, Any],
+    runtime: Runtime,
+    second: Second | None,
+    *,
+    batch: bool,
 ) -> Handler[Any, Any]:
-    """Return the handler of one type of write, single or batch."""
+    """Return the handler of one type of write, single or batch; *second* is told of it too."""
 
     async def write(op: Any) -> Any:
         tags: tuple[str, ...] = op.tags()
-        sure = False  # cancelled: it may still arrive
+        if second is not None:
+            await second.before(tags)
+        sure: bool | None = None  # cancelled: it may still arrive
         with Asking() as call:
             try:
                 answer = await inner(op)
@@ -32,31 +39,12 @@ def writer(
                 sure = is_over(error) and not call.doubtful
                 raise
             finally:
-                core.wrote(tags, runtime.now(), sure=sure)
-
-    return write
-
-
-def tiered(inner: Handler[Any, Any], second: Second, *, batch: bool) -> Handler[Any, Any]:
-    """Return *inner* with what a write changes forgotten in the second tier too."""
-
-    async def write(op: Any) -> Any:
-        tags: tuple[str, ...] = op.tags()
-        await second.before(tags)
-        sure: bool | None = None
-        with Asking() as call:
-            try:
-                answer = await inner(op)
-                sure = not (call.doubtful or (batch and any(map(_unclear, answer))))
-                return answer
-            except StorageError as error:
-                sure = is_over(error) and not call.doubtful
-                raise
-            finally:
-                if sure is None:  # cancelled: nobody waits any more
-                    second.owe(tags=tags)
-                else:
-                    await second.after(tags, sure=sure)
+                core.wrote(tags, runtime.now(), sure=bool(sure))
+                if second is not None:
+                    if sure is None:  # nobody waits any more
+                        second.owe(tags=tags)
+                    else:
+                        await second.after(tags, sure=sure)
 
     return write
 
