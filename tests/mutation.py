@@ -35,6 +35,7 @@ REPORT: Final = ROOT / "docs" / "mutation.md"
 LEAST: Final = 95.0
 """Per cent of the mutants of each core that its tests must kill."""
 _CACHE: Final = ("test_cores_more", "test_cache", "test_cache_core")
+_OLD: Final = ("test_cache_lagging", "test_cache_stale")
 CORES: Final = {
     "lamina.budget": ("test_budget", "test_cores_more"),
     "lamina.layers.breaker.core": (
@@ -50,8 +51,11 @@ CORES: Final = {
     "lamina.layers.shadow.core": ("test_shadow_races", "test_shadow"),
     "lamina.layers.chaos.core": ("test_chaos_core", "test_chaos"),
     "lamina.layers.batch.core": ("test_batch_core", "test_batch_calls"),
-    "lamina.layers.cache.core": (*_CACHE, "test_cache_bounds"),
-    "lamina.layers.cache.marks": _CACHE,
+    "lamina.layers.cache.core": (*_CACHE, "test_cache_bounds", *_OLD, "test_cache_open"),
+    "lamina.layers.cache.marks": (*_CACHE, "test_cache_open"),
+    "lamina.layers.cache.eras": (*_CACHE, "test_cache_open"),
+    "lamina.layers.cache.lags": ("test_cores_more", "test_cache_lagging"),
+    "lamina.layers.cache.bounds": ("test_cores_more", *_OLD),
 }
 """Each core, and the files of tests/layers that test it, the quickest first."""
 OPTIONS: Final = (

@@ -26,8 +26,9 @@ from lamina.layers.breaker.core import Circuit
 from lamina.layers.breaker.options import settings_of
 from lamina.layers.breaker.window import Window
 from lamina.layers.cache.binding import stats_of
-from lamina.layers.cache.bounds import Bounds
+from lamina.layers.cache.bounds import Bounds, lifetime
 from lamina.layers.cache.core import Core, Fill
+from lamina.layers.cache.lags import Lags
 from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import OVERHEAD, weigh
 from lamina.layers.hedge.core import Delays, Load
@@ -485,3 +486,45 @@ def test_the_fastest_and_the_slowest_pace_are_a_pace() -> None:
     for rate, per in ((1.1e9, 1.0), (1.0, FAR * 1.1)):
         with pytest.raises(StackError):
             check_pace("Throttle", rate, per)
+
+
+def test_a_search_is_of_use_until_the_first_write_it_missed_is_shown() -> None:
+    lags = Lags()
+    for turn in range(18):  # more than are told apart: the last three are taken together
+        lags.note(("t",), turn / 10, 5.0, 0.0)
+    assert [lags.until(("t",), at) for at in (4.0, 6.45)] == [5.0, 6.5]
+    assert [lags.until(("t",), at) for at in (6.55, 6.65)] == [6.55, 6.65]
+    assert [lags.until(("t",), at) for at in (6.7, 9.0)] == [None, None]
+    assert lags.until(("other",), 4.0) is None
+
+
+def test_a_doubtful_write_may_be_shown_at_any_moment() -> None:
+    lags = Lags()
+    lags.note(("t",), 1.0, 2.0, 3.0)
+    assert [lags.until(("t",), at) for at in (1.0, 4.0, 6.0)] == [1.0, 4.0, None]
+
+
+def test_lags_that_are_over_are_forgotten_the_oldest_first() -> None:
+    lags = Lags()
+    for turn in range(5):
+        lags.note((f"t{turn}",), float(turn), 2.5, 0.0)
+    assert len(lags) == 3
+    assert lags.until(("t4",), 4.0) == 6.5
+
+
+def test_an_answer_lives_as_long_as_it_is_told() -> None:
+    def life(
+        age: float = 0.0, clip: float | None = None, *, absent: bool = False, **more: Any
+    ) -> Any:
+        bounds = Bounds(10.0, 9, 99, 0.5, 0.0, 4.0, **{"stale_if_error": 3.0, **more})
+        return lifetime(bounds, 100.0, age, clip, 0.4, absent=absent)
+
+    assert life() == (108.0, 111.0)
+    assert life(absent=True) == (103.2, 103.2)
+    assert life(age=7.0) == (103.0, 106.0)
+    assert life(age=7.0, oldest=16.0) == (108.0, 111.0)
+    assert life(age=12.0, oldest=16.0) == (104.0, 107.0)
+    assert life(age=3.0, oldest=16.0, absent=True) == (101.0, 101.0)
+    assert life(clip=105.0) == (105.0, 105.0)
+    assert life(clip=109.0) == (108.0, 109.0)
+    assert life(clip=120.0) == (108.0, 111.0)
