@@ -28,6 +28,7 @@ from lamina.layers.breaker.window import Window
 from lamina.layers.cache.binding import stats_of
 from lamina.layers.cache.bounds import Bounds, lifetime
 from lamina.layers.cache.core import Core, Fill
+from lamina.layers.cache.eras import matcher
 from lamina.layers.cache.lags import Lags
 from lamina.layers.cache.marks import Marks
 from lamina.layers.cache.sizes import OVERHEAD, weigh
@@ -492,7 +493,7 @@ def test_a_search_is_of_use_until_the_first_write_it_missed_is_shown() -> None:
     lags = Lags()
     for turn in range(18):  # more than are told apart: the last three are taken together
         lags.note(("t",), turn / 10, 5.0, 0.0)
-    assert [lags.until(("t",), at) for at in (4.0, 6.45)] == [5.0, 6.5]
+    assert [lags.until(("t",), at) for at in (4.0, 5.05, 6.35, 6.45)] == [5.0, 5.1, 6.4, 6.5]
     assert [lags.until(("t",), at) for at in (6.55, 6.65)] == [6.55, 6.65]
     assert [lags.until(("t",), at) for at in (6.7, 9.0)] == [None, None]
     assert lags.until(("other",), 4.0) is None
@@ -502,6 +503,16 @@ def test_a_doubtful_write_may_be_shown_at_any_moment() -> None:
     lags = Lags()
     lags.note(("t",), 1.0, 2.0, 3.0)
     assert [lags.until(("t",), at) for at in (1.0, 4.0, 6.0)] == [1.0, 4.0, None]
+
+
+def test_writes_that_are_taken_together_span_what_each_of_them_does() -> None:
+    lags = Lags()
+    for turn in range(16):
+        lags.note(("t",), turn / 10, 5.0, 0.0)
+    lags.note(("t",), 1.6, 5.0, 1.0)
+    assert [lags.until(("t",), at) for at in (2.0, 7.5)] == [2.0, 7.5]
+    lags.note(("t",), 1.7, 5.0, 0.0)
+    assert [lags.until(("t",), at) for at in (7.5, 7.6)] == [7.5, None]
 
 
 def test_lags_that_are_over_are_forgotten_the_oldest_first() -> None:
@@ -521,6 +532,8 @@ def test_an_answer_lives_as_long_as_it_is_told() -> None:
 
     assert life() == (108.0, 111.0)
     assert life(absent=True) == (103.2, 103.2)
+    never = Bounds(10.0, 9, 99, 0.5, 0.0, None)
+    assert lifetime(never, 100.0, 0.0, None, 0.4, absent=True)[1] == 100.0
     assert life(age=7.0) == (103.0, 106.0)
     assert life(age=7.0, oldest=16.0) == (108.0, 111.0)
     assert life(age=12.0, oldest=16.0) == (104.0, 107.0)
@@ -528,3 +541,34 @@ def test_an_answer_lives_as_long_as_it_is_told() -> None:
     assert life(clip=105.0) == (105.0, 105.0)
     assert life(clip=109.0) == (108.0, 109.0)
     assert life(clip=120.0) == (108.0, 111.0)
+
+
+def test_a_mark_knows_whether_a_write_or_an_invalidation_has_ended_it() -> None:
+    marks = Marks()
+    written, told = marks.take(("a", "b"), 0.0) or ()
+    marks.end(("a",))
+    marks.end(("b",), written=False)
+    assert [(mark.dead, mark.written) for mark in (written, told)] == [(True, True), (True, False)]
+
+
+def test_a_doubt_is_not_shortened_by_another_and_lags_count() -> None:
+    marks = Marks()
+    marks.doubt(("t",), 0.0, 10.0)
+    marks.doubt(("t",), 0.0, 5.0)
+    assert marks.is_doubtful(("t",), 9.0)
+    marks.lags.note(("t",), 0.0, 5.0, 0.0)
+    assert len(marks) == 2
+
+
+def test_what_an_invalidation_did_not_mean_belongs_to_the_era_of_now() -> None:
+    core = cache()
+    fill = Fill(core.table(Get), "k", core.take(("k\0\0=k",), 0.0) or ())
+    core.invalidate("other")
+    assert fill.joinable()
+    assert fill.marks[-1] is core.eras.now
+
+
+def test_tags_of_one_s_own_are_names_of_no_tenant() -> None:
+    matches = matcher(None, "b", "")
+    assert matches is not None
+    assert [matches(tag) for tag in ("b", "a\0b", "c")] == [True, True, False]
