@@ -572,3 +572,28 @@ def test_tags_of_one_s_own_are_names_of_no_tenant() -> None:
     matches = matcher(None, "b", "")
     assert matches is not None
     assert [matches(tag) for tag in ("b", "a\0b", "c")] == [True, True, False]
+
+
+def test_what_is_kept_tells_when_it_was_true_and_until_when_it_may_be_given() -> None:
+    core = cache(ttl=10.0, jitter=0.0, stale_if_error=5.0, stale_while_revalidate=8.0)
+    table = core.table(Get)
+    fill = Fill(table, "k", core.take(("k\0\0=k",), 3.0) or (), began=3.0)
+    core.keep(fill, b"v", 50.0, 4.0, 40.0, age=2.0)
+    entry = table.entries["k"]
+    assert (entry.stored, entry.cap, entry.ends) == (2.0, 12.0, 20.0)
+    assert [core.is_spare(entry, now) for now in (12.0, 16.9, 17.0)] == [True, True, False]
+    entry.ends = 15.0
+    assert [core.is_spare(entry, now) for now in (14.9, 15.0)] == [True, False]
+    core.invalidate(tag="k\0\0=k")
+    assert [(mark.dead, mark.written) for mark in entry.marks[:1]] == [(True, False)]
+    assert core.drop_if_wrong(entry, 14.9, 49.9)
+
+
+@pytest.mark.parametrize(("now", "wall"), [(20.0, 40.0), (5.0, 50.0)], ids=["time", "expiry"])
+def test_what_is_over_by_itself_was_not_made_wrong(now: float, wall: float) -> None:
+    core = cache(ttl=10.0, jitter=0.0, stale_if_error=10.0)
+    table = core.table(Get)
+    core.keep(Fill(table, "k", core.take(("t",), 0.0) or ()), b"v", 50.0, 0.0, 40.0)
+    entry = table.entries["k"]
+    assert not core.drop_if_wrong(entry, now, wall)
+    assert not table.entries
